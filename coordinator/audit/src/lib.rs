@@ -1,0 +1,6 @@
+//! The audit consumer, sole writer of the append-only log, and the checks that auditors run on it.
+//!
+//! A record of the stream becomes an entry of a `tlog-tiles` directory, fsynced under a signed
+//! checkpoint before the stream is acked. Nothing here can call the coordinator.
+
+pub mod tree;

@@ -29,7 +29,9 @@ fn encode_text(rtype: Rtype, text: &str) -> Result<Vec<u8>, String> {
     match rtype {
         Rtype::A => parse::<Ipv4Addr>(text).map(|address| address.octets().into()),
         Rtype::AAAA => parse::<Ipv6Addr>(text).map(|address| address.octets().into()),
-        Rtype::CNAME | Rtype::NS | Rtype::PTR => parse::<Name<Vec<u8>>>(text).map(Name::into_octets),
+        Rtype::CNAME | Rtype::NS | Rtype::PTR => {
+            parse::<Name<Vec<u8>>>(text).map(Name::into_octets)
+        }
         Rtype::CAA => encode_caa(text),
         Rtype::MX => encode_mx(text),
         Rtype::TXT => encode_txt(&[text]),
@@ -62,9 +64,13 @@ fn encode_caa(text: &str) -> Result<Vec<u8>, String> {
 /// A presentation-form string, with or without quotes, its escapes resolved.
 fn unquote(text: &str) -> Result<Vec<u8>, String> {
     let inner = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
-    Symbols::new(inner.chars())
+    let mut symbols = Symbols::new(inner.chars());
+    let octets = symbols
+        .by_ref()
         .map(|symbol| symbol.into_octet().map_err(|error| format!("{text}: {error}")))
-        .collect()
+        .collect();
+    symbols.ok().map_err(|error| format!("{text}: {error}"))?;
+    octets
 }
 
 fn encode_txt<S: AsRef<str>>(texts: &[S]) -> Result<Vec<u8>, String> {
@@ -94,8 +100,14 @@ mod tests {
 
     #[test]
     fn caa_is_flags_tag_and_value_with_its_escapes_resolved() {
-        assert_eq!(&octets(Rtype::CAA, r#"128 issue "ca.test""#).unwrap()[..], b"\x80\x05issueca.test");
-        assert_eq!(&octets(Rtype::CAA, r#"0 iodef "a\"\000b""#).unwrap()[..], b"\x00\x05iodefa\"\0b");
+        assert_eq!(
+            &octets(Rtype::CAA, r#"128 issue "ca.test""#).unwrap()[..],
+            b"\x80\x05issueca.test"
+        );
+        assert_eq!(
+            &octets(Rtype::CAA, r#"0 iodef "a\"\000b""#).unwrap()[..],
+            b"\x00\x05iodefa\"\0b"
+        );
         assert_eq!(&octets(Rtype::CAA, r#"0 issue """#).unwrap()[..], b"\x00\x05issue");
         assert!(octets(Rtype::CAA, "0 issue").is_err());
         assert!(octets(Rtype::CAA, r#"256 issue "ca.test""#).is_err());
@@ -119,7 +131,8 @@ mod tests {
 
     #[test]
     fn raw_octets_serve_any_type_but_not_beside_data() {
-        let raw = Record { data: None, rdata_hex: Some("00FF".into()), ..Record::caa("x.test", "") };
+        let raw =
+            Record { data: None, rdata_hex: Some("00FF".into()), ..Record::caa("x.test", "") };
         assert_eq!(&encode(&raw).unwrap()[..], b"\x00\xff");
         let both = Record { data: Some(Data::One(String::new())), ..raw };
         assert!(encode(&both).is_err());

@@ -66,7 +66,7 @@ impl ViewTable {
 
     /// Who sends from this address.
     pub(crate) fn viewer(&self, source: IpAddr) -> Viewer {
-        self.sources.get(&source.to_canonical()).copied().unwrap_or(Viewer::STRANGER)
+        self.sources.get(&source).copied().unwrap_or(Viewer::STRANGER)
     }
 
     /// The views of this name list; everyone if there is none. `table` is the key of the table

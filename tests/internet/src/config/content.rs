@@ -44,11 +44,11 @@ fn ttl() -> u32 {
 
 impl Record {
     /// A record of a type whose data is one string in presentation form.
-    pub fn new(name: &str, rtype: Rtype, data: impl ToString) -> Self {
+    pub fn new(name: &str, rtype: Rtype, data: impl Into<String>) -> Self {
         Self {
             name: name.to_owned(),
             rtype: RecordType(rtype),
-            data: Some(Data::One(data.to_string())),
+            data: Some(Data::One(data.into())),
             ttl: ttl(),
             ..Self::default()
         }
@@ -57,7 +57,7 @@ impl Record {
     /// An A or AAAA record.
     pub fn address(name: &str, address: IpAddr) -> Self {
         let rtype = if address.is_ipv4() { Rtype::A } else { Rtype::AAAA };
-        Self::new(name, rtype, address)
+        Self::new(name, rtype, address.to_string())
     }
 
     /// A TXT record of one character-string.

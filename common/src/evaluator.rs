@@ -1,1 +1,8 @@
-//! Filled next.
+//! From the octets that a perspective saw to what they mean.
+//!
+//! Agents evaluate with these, and `mpic audit replay --deep` evaluates again. Nothing here takes
+//! site octets for text.
+
+pub mod body;
+pub mod caa;
+pub mod txt;

@@ -83,15 +83,17 @@ pub struct View {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Web {
-    /// Loopback addresses to listen on, all on one common port. Default: `["127.0.3.1"]`.
+    /// Loopback addresses to listen on, on one port for HTTP and one for HTTPS. Default: `["127.0.3.1"]`.
     pub addresses: Vec<IpAddr>,
     /// The port of plain HTTP. Default 0: one that is free on every address.
     pub http_port: u16,
+    /// The port of HTTPS, the same pages under a self-signed certificate. Default 0, as above.
+    pub https_port: u16,
 }
 
 impl Default for Web {
     fn default() -> Self {
-        Self { addresses: vec![Ipv4Addr::new(127, 0, 3, 1).into()], http_port: 0 }
+        Self { addresses: vec![Ipv4Addr::new(127, 0, 3, 1).into()], http_port: 0, https_port: 0 }
     }
 }
 

@@ -1,16 +1,22 @@
 //! The running Internet: all sockets, and what they serve.
 
-use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     Ready,
-    config::{Config, ConfigError, View},
+    config::{Config, ConfigError, View, Web},
     content::Content,
     listen,
     name_server::NameServer,
-    web,
+    tls::{self, TlsError},
+    web::WebServer,
 };
 
 /// Why it does not start.
@@ -18,6 +24,8 @@ use crate::{
 pub enum StartError {
     #[error("cannot serve this configuration")]
     Config(#[from] ConfigError),
+    #[error("cannot serve HTTPS")]
+    Tls(#[from] TlsError),
     #[error("cannot listen on {address}")]
     Bind { address: String, source: io::Error },
 }
@@ -47,8 +55,12 @@ impl Internet {
         let server = NameServer { resolver_of: None, content: receiver.clone() };
         let listen = config.authoritative.listen;
         let authoritative = start_name_server(&mut servers, server, listen).await?;
-        let http = start_web(&mut servers, config, &receiver).await?;
-        let ready = Ready { resolvers, authoritative, http, https: None };
+        let Web { addresses, http_port, https_port } = &config.web;
+        let server = WebServer { tls: None, content: receiver.clone() };
+        let http = start_web(&mut servers, server, addresses, *http_port).await?;
+        let server = WebServer { tls: Some(tls::acceptor()?), content: receiver };
+        let https = start_web(&mut servers, server, addresses, *https_port).await?;
+        let ready = Ready { resolvers, authoritative, http, https };
         Ok(Self { servers, content: sender, views: config.views.clone(), ready })
     }
 
@@ -89,28 +101,18 @@ async fn start_name_server(
     Ok(address)
 }
 
-/// Gives the common port.
+/// Gives the port, which is the same on every web address.
 async fn start_web(
     servers: &mut JoinSet<io::Error>,
-    config: &Config,
-    content: &watch::Receiver<Arc<Content>>,
+    server: WebServer,
+    addresses: &[IpAddr],
+    port: u16,
 ) -> Result<u16, StartError> {
-    let failed = |source| StartError::Bind { address: format!("{:?}", config.web), source };
-    let listeners =
-        listen::bind_web(&config.web.addresses, config.web.http_port).await.map_err(failed)?;
-    let port = listeners.first().map_or(Ok(0), |first| first.local_addr().map(|a| a.port()));
+    let failed =
+        |source| StartError::Bind { address: format!("{addresses:?}, port {port}"), source };
+    let (port, listeners) = listen::bind_web(addresses, port).await.map_err(failed)?;
     for listener in listeners {
-        servers.spawn(serve_http(listener, content.clone()));
+        servers.spawn(server.clone().serve(listener));
     }
-    port.map_err(failed)
-}
-
-async fn serve_http(listener: TcpListener, content: watch::Receiver<Arc<Content>>) -> io::Error {
-    listen::serve(listener, move |stream, client| {
-        let content = content.borrow().clone();
-        let viewer = content.views.viewer(client.ip());
-        // A client that hangs up in the middle is no concern of the server.
-        async move { drop(web::converse(stream, viewer, content).await) }
-    })
-    .await
+    Ok(port)
 }

@@ -38,8 +38,12 @@ pub(crate) async fn bind_dns(address: SocketAddr) -> io::Result<(UdpSocket, TcpL
     }
 }
 
-/// Binds TCP to each address, all on one port; port 0 takes one that is free on all of them.
-pub(crate) async fn bind_web(addresses: &[IpAddr], port: u16) -> io::Result<Vec<TcpListener>> {
+/// Binds TCP to each address, all on one port, and says which; port 0 takes one that is free on
+/// all of them.
+pub(crate) async fn bind_web(
+    addresses: &[IpAddr],
+    port: u16,
+) -> io::Result<(u16, Vec<TcpListener>)> {
     let mut attempts = ATTEMPTS_MAX;
     loop {
         match bind_each(addresses, port).await {
@@ -49,14 +53,14 @@ pub(crate) async fn bind_web(addresses: &[IpAddr], port: u16) -> io::Result<Vec<
     }
 }
 
-async fn bind_each(addresses: &[IpAddr], mut port: u16) -> io::Result<Vec<TcpListener>> {
+async fn bind_each(addresses: &[IpAddr], mut port: u16) -> io::Result<(u16, Vec<TcpListener>)> {
     let mut listeners = Vec::with_capacity(addresses.len());
     for address in addresses {
         let listener = TcpListener::bind((*address, port)).await?;
         port = listener.local_addr()?.port();
         listeners.push(listener);
     }
-    Ok(listeners)
+    Ok((port, listeners))
 }
 
 fn may_retry(error: &io::Error, port: u16, attempts: &mut usize) -> bool {

@@ -14,6 +14,5 @@ pub struct Ready {
     /// Port of plain HTTP, the same on every web address.
     pub http: u16,
     /// Port of HTTPS, the same on every web address.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub https: Option<u16>,
+    pub https: u16,
 }

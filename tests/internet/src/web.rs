@@ -4,10 +4,13 @@ use std::{io, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpListener,
+    sync::watch,
     time,
 };
+use tokio_rustls::TlsAcceptor;
 
-use crate::{config::PageFault, content::Content, site::Page, views::Viewer};
+use crate::{config::PageFault, content::Content, listen, site::Page, views::Viewer};
 
 /// The longest head of a request, in octets.
 const HEAD_MAX: usize = 16 * 1024;
@@ -15,12 +18,38 @@ const HEAD_MAX: usize = 16 * 1024;
 /// How long a client may take to send its request.
 const READ_MAX: Duration = Duration::from_secs(10);
 
+/// One kind of web server, on any number of listeners.
+#[derive(Clone)]
+pub(crate) struct WebServer {
+    /// Plain HTTP if there is none.
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) content: watch::Receiver<Arc<Content>>,
+}
+
+impl WebServer {
+    pub(crate) async fn serve(self, listener: TcpListener) -> io::Error {
+        listen::serve(listener, move |stream, client| {
+            let content = self.content.borrow().clone();
+            let viewer = content.views.viewer(client.ip());
+            let tls = self.tls.clone();
+            // A client that hangs up in the middle is no concern of the server.
+            async move {
+                let _ = match tls {
+                    None => converse(stream, viewer, &content).await,
+                    Some(tls) => match time::timeout(READ_MAX, tls.accept(stream)).await {
+                        Ok(Ok(stream)) => converse(stream, viewer, &content).await,
+                        Ok(Err(error)) => Err(error),
+                        Err(elapsed) => Err(elapsed.into()),
+                    },
+                };
+            }
+        })
+        .await
+    }
+}
+
 /// Reads one request, answers it as the page says, and closes.
-pub(crate) async fn converse<S>(
-    mut stream: S,
-    viewer: Viewer,
-    content: Arc<Content>,
-) -> io::Result<()>
+async fn converse<S>(mut stream: S, viewer: Viewer, content: &Content) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod harness;
+mod https;
 
 use std::time::Duration;
 
@@ -158,6 +159,20 @@ async fn pages_differ_by_source_address_on_every_web_address() {
         let redirect = get(STRANGER, to, "s.test", "/r").await;
         assert!(redirect.starts_with("HTTP/1.1 302 "));
         assert!(redirect.contains("\r\nLocation: http://t.test/b\r\n"));
+    }
+}
+
+#[tokio::test]
+async fn https_shows_the_same_pages() {
+    let pages = vec![
+        Page::new("s.test", "/a", "true").seen_by(["east"]),
+        Page::new("s.test", "/a", "other"),
+    ];
+    let process = Process::start(&Config { pages, ..two_views() });
+    for address in WEB {
+        let to = (address, process.ready.https).into();
+        assert!(https::get(EAST, to, "s.test", "/a").await.ends_with("\r\n\r\ntrue"));
+        assert!(https::get(WEST, to, "s.test", "/a").await.ends_with("\r\n\r\nother"));
     }
 }
 

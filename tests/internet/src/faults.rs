@@ -56,10 +56,11 @@ impl Faults {
         for (index, fault) in faults.iter().enumerate() {
             let table = format!("fault[{index}]");
             let (names, name) = match fault.name.strip_prefix('*') {
+                Some("") => (&mut all.below, "."),
                 Some(rest) => (&mut all.below, rest.strip_prefix('.').unwrap_or(rest)),
                 None => (&mut all.at, fault.name.as_str()),
             };
-            let name = Name::bytes_from_str(if name.is_empty() { "." } else { name })
+            let name = Name::bytes_from_str(name)
                 .map_err(|error| ConfigError::value(format!("{table}.name"), error.to_string()))?;
             names.entry(name).or_default().push(Fault {
                 views: views.select(fault.views.as_deref(), &table)?,

@@ -68,12 +68,15 @@ impl Site {
         let mut site = Self::default();
         for (index, page) in pages.iter().enumerate() {
             let table = format!("page[{index}]");
+            if page.host.is_empty() {
+                return Err(ConfigError::value(format!("{table}.host"), "is missing"));
+            }
             if !page.path.starts_with('/') {
                 let reason = format!("\"{}\" does not begin with a slash", page.path);
                 return Err(ConfigError::value(format!("{table}.path"), reason));
             }
             let seen_by = views.select(page.views.as_deref(), &table)?;
-            let paths = site.hosts.entry(page.host.clone()).or_default();
+            let paths = site.hosts.entry(page.host.to_ascii_lowercase()).or_default();
             paths.entry(page.path.clone()).or_default().push(Page::new(page, seen_by));
         }
         Ok(site)

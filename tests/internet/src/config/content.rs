@@ -79,7 +79,7 @@ impl Record {
 
 /// Record data: one string, or for TXT several.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "data is a string or a list of strings")]
 pub enum Data {
     One(String),
     Several(Vec<String>),

@@ -109,6 +109,27 @@ async fn a_fault_gives_its_code_and_its_extended_error() {
 }
 
 #[tokio::test]
+async fn a_fault_can_truncate_or_turn_the_ad_bit_and_leave_the_records() {
+    let fault = |name: &str| Fault { name: name.to_owned(), ..Fault::default() };
+    let process = Process::start(&Config {
+        faults: vec![
+            Fault { truncate: true, ..fault("cut.s.test") },
+            Fault { ad: Some(false), ..fault("plain.s.test") },
+        ],
+        ..with_records([Record::txt("cut.s.test", "x"), Record::txt("plain.s.test", "x")])
+    });
+    let resolver = process.ready.resolvers["east"];
+    let query = question("cut.s.test", Rtype::TXT, 1232);
+    let reply = exchange_udp(EAST, resolver, query.as_slice()).await;
+    assert!(reply.header().tc() && text(&reply).is_empty());
+    let reply = exchange_tcp(EAST, resolver, query.as_slice()).await;
+    assert!(!reply.header().tc() && text(&reply) == "\u{1}x");
+    let query = question("plain.s.test", Rtype::TXT, 1232);
+    let reply = exchange_udp(EAST, resolver, query.as_slice()).await;
+    assert!(!reply.header().ad() && text(&reply) == "\u{1}x");
+}
+
+#[tokio::test]
 async fn a_delayed_reply_holds_up_no_other_and_a_dropped_one_never_comes() {
     let fault = |name: &str| Fault { name: name.to_owned(), ..Fault::default() };
     let process = Process::start(&Config {
@@ -229,6 +250,9 @@ fn a_bad_configuration_exits_78_and_names_key_and_reason() {
     let record = Record::txt("x.s.test", "").seen_by(["mars"]);
     let (complaint, code) = refusal(&toml::to_string(&with_records([record])).unwrap());
     assert!(complaint.contains("record[0].views: there is no view \"mars\""), "{complaint}");
+    assert_eq!(code, Some(78));
+    let (complaint, code) = refusal("[[fault]]\ndrop = true");
+    assert!(complaint.contains("fault[0].name"), "{complaint}");
     assert_eq!(code, Some(78));
 }
 

@@ -3,4 +3,8 @@
 //! A record of the stream becomes an entry of a `tlog-tiles` directory, fsynced under a signed
 //! checkpoint before the stream is acked. Nothing here can call the coordinator.
 
+pub mod bundle;
+pub mod genesis;
+pub mod log;
+pub mod note;
 pub mod tree;

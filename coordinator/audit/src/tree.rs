@@ -7,6 +7,7 @@ mod edge;
 mod reader;
 mod tile;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 pub use self::edge::{Append, Edge, EdgeError};
@@ -21,6 +22,9 @@ pub const SIZE_MAX: u64 = 1 << 48;
 
 /// Octets of a hash.
 pub const HASH_OCTETS: usize = 32;
+
+/// The octets of tiles or bundles.
+pub type Tiles = BTreeMap<TileName, Vec<u8>>;
 
 /// A SHA-256 hash of a leaf, a node or a whole tree; shown in hex.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,8 +69,6 @@ pub fn hashes(tile: &[u8]) -> impl ExactSizeIterator<Item = Hash> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use sha2::{Digest, Sha256};
 
     use super::*;
@@ -95,10 +97,7 @@ mod tests {
         Edge::default().append(leaves).expect("a small tree")
     }
 
-    /// Tiles as a directory has them: a full one stands for its prefixes.
-    fn fetch(
-        tiles: &BTreeMap<TileName, Vec<u8>>,
-    ) -> impl Fn(TileName) -> Result<Vec<u8>, TileName> {
+    fn fetch(tiles: &Tiles) -> impl Fn(TileName) -> Result<Vec<u8>, TileName> {
         |name| tiles.get(&name).cloned().ok_or(name)
     }
 
@@ -153,7 +152,7 @@ mod tests {
         let leaves = leaves(600);
         let tree = tree_of(&leaves);
         let (size, root) = (600, tree.edge.root());
-        let reader = Reader::new(size, root, fetch(&tree.tiles));
+        let reader = Reader::new(size, root, fetch(&tree.tiles)).expect("its tiles");
         for index in [0, 1, 255, 256, 511, 512, 598, 599] {
             let leaf = leaves[usize::try_from(index).expect("small")];
             let proof = reader.inclusion(index).expect("in the tree");
@@ -170,7 +169,8 @@ mod tests {
     fn a_tree_knows_the_roots_it_had() {
         let leaves = leaves(700);
         let tree = tree_of(&leaves);
-        let reader = Reader::new(700, tree.edge.root(), fetch(&tree.tiles));
+        let root = tree.edge.root();
+        let reader = Reader::new(700, root, fetch(&tree.tiles)).expect("its tiles");
         for size in [0, 1, 2, 255, 256, 257, 300, 512, 699, 700] {
             let root = reader.root_at(size).expect("a smaller tree");
             let size = usize::try_from(size).expect("small");
@@ -183,16 +183,17 @@ mod tests {
         let tree = tree_of(&leaves(600));
         let root = tree.edge.root();
         let tile_of_10 = TileName::new(Kind::Hashes { level: 0 }, 0, 256).expect("a name");
+        let read_10 = |tiles: &Tiles| {
+            let leaf = Reader::new(600, root, fetch(tiles)).and_then(|reader| reader.leaf(10));
+            leaf.expect_err("damaged").to_string()
+        };
         let mut tiles = tree.tiles.clone();
         tiles.get_mut(&tile_of_10).expect("full tile")[40] ^= 0x80;
-        let reader = Reader::new(600, root, fetch(&tiles));
-        assert!(matches!(reader.leaf(10), Err(ReadError::Inconsistent(_))));
+        assert_eq!(read_10(&tiles), "tile tile/0/000 is not the one of this tree");
         tiles.get_mut(&tile_of_10).expect("full tile").push(0);
-        let reader = Reader::new(600, root, fetch(&tiles));
-        assert!(matches!(reader.leaf(10), Err(ReadError::Length(name)) if name == tile_of_10));
+        assert_eq!(read_10(&tiles), "tile tile/0/000 is not the one of this tree");
         tiles.remove(&tile_of_10);
-        let reader = Reader::new(600, root, fetch(&tiles));
-        assert!(matches!(reader.leaf(10), Err(ReadError::Fetch(name)) if name == tile_of_10));
+        assert_eq!(read_10(&tiles), "tile/0/000");
     }
 
     proptest::proptest! {

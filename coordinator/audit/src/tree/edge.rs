@@ -1,11 +1,9 @@
 //! The right edge of a tree: all that appending needs, and all of it that is kept in memory.
 
-use std::collections::BTreeMap;
-
 use thiserror::Error;
 use tlog_tiles::{Tile, node_hash};
 
-use super::{HASH_OCTETS, Hash, Kind, SIZE_MAX, TILE_WIDTH, TileName};
+use super::{HASH_OCTETS, Hash, Kind, SIZE_MAX, TILE_WIDTH, TileName, Tiles};
 
 /// The tree so far: its size, and of each level the tile that is not yet full.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +18,7 @@ pub struct Append {
     /// The edge of the larger tree.
     pub edge: Edge,
     /// Every tile that the larger tree has and the smaller has not, with its octets.
-    pub tiles: BTreeMap<TileName, Vec<u8>>,
+    pub tiles: Tiles,
 }
 
 /// Why a tree cannot be used.
@@ -50,11 +48,7 @@ pub enum EdgeError {
 
 impl Edge {
     /// The edge of the tree of this size and root, from the octets of its last tile of each level.
-    pub fn restore(
-        size: u64,
-        root: Hash,
-        tiles: &BTreeMap<TileName, Vec<u8>>,
-    ) -> Result<Self, EdgeError> {
+    pub fn restore(size: u64, root: Hash, tiles: &Tiles) -> Result<Self, EdgeError> {
         let mut partials = Vec::new();
         for tile in super::right_edge(size).ok_or(EdgeError::TooLarge { size })? {
             let octets = tiles.get(&tile).filter(|octets| is_whole(tile, octets));
@@ -93,6 +87,11 @@ impl Edge {
         super::hashes(self.partials.first()?).nth(usize::try_from(place).ok()?)
     }
 
+    /// The octets of the tile of this level that is not full, empty if there is none.
+    pub(super) fn partial(&self, level: u8) -> Option<&[u8]> {
+        self.partials.get(usize::from(level)).map(Vec::as_slice)
+    }
+
     /// Adds leaves, leaving this edge as it is.
     pub fn append(&self, leaves: &[Hash]) -> Result<Append, EdgeError> {
         let size = self.size.saturating_add(leaves.len() as u64);
@@ -100,7 +99,7 @@ impl Edge {
             return Err(EdgeError::TooLarge { size });
         }
         let mut edge = self.clone();
-        let mut tiles = BTreeMap::new();
+        let mut tiles = Tiles::new();
         for leaf in leaves {
             edge.push(*leaf, &mut tiles);
         }
@@ -109,7 +108,7 @@ impl Edge {
     }
 
     /// Adds one leaf; each tile that it fills goes to `full`, its hash into the level above.
-    fn push(&mut self, leaf: Hash, full: &mut BTreeMap<TileName, Vec<u8>>) {
+    fn push(&mut self, leaf: Hash, full: &mut Tiles) {
         let mut hash = leaf;
         for level in 0.. {
             if self.partials.len() <= usize::from(level) {
@@ -130,7 +129,7 @@ impl Edge {
     }
 
     /// The partial tiles of levels that have grown since the tree had `old_size` entries.
-    fn collect_partials(&self, old_size: u64, tiles: &mut BTreeMap<TileName, Vec<u8>>) {
+    fn collect_partials(&self, old_size: u64, tiles: &mut Tiles) {
         for (level, octets) in (0_u8..).zip(&self.partials) {
             let has_grown = self.size >> (8 * level) > old_size >> (8 * level);
             let width = (octets.len() / HASH_OCTETS) as u64;

@@ -126,9 +126,19 @@ mod tests {
             assert_eq!(TileName::parse(path).expect(path).to_string(), path);
         }
         for path in [
-            "tile/0/0", "tile/0/000.p/0", "tile/0/000.p/256", "tile/0/x000/001", "tile/data/000",
-            "tile/8/0/000", "tile/00/000", "tile/entries/000.p/08", "tile/63/000", "tile/0/",
-            "entries/000", "tile/0/000/", "tile/0/+01",
+            "tile/0/0",
+            "tile/0/000.p/0",
+            "tile/0/000.p/256",
+            "tile/0/x000/001",
+            "tile/data/000",
+            "tile/8/0/000",
+            "tile/00/000",
+            "tile/entries/000.p/08",
+            "tile/63/000",
+            "tile/0/",
+            "entries/000",
+            "tile/0/000/",
+            "tile/0/+01",
         ] {
             assert_eq!(TileName::parse(path), None, "{path}");
         }

@@ -1,0 +1,32 @@
+//! The append-only log: an entry is durable, under a signed checkpoint, when `append` returns.
+
+#[cfg(test)]
+mod disk_tests;
+mod error;
+mod fenced;
+mod files;
+mod open;
+mod shard;
+mod step;
+mod storage;
+#[cfg(test)]
+mod tests;
+
+pub use self::error::LogError;
+pub use self::fenced::{Fence, FenceError, FencedLog};
+pub use self::open::ShardOptions;
+pub use self::shard::Shard;
+pub use self::step::{Step, Steps, UnknownStep};
+pub use self::storage::{Disk, Storage};
+
+use bytes::Bytes;
+
+/// What the appender needs of a log.
+pub trait Log: Send + 'static {
+    /// Appends entries as one batch and gives the index of the first.
+    ///
+    /// After an error nothing more can be appended: the process ends, and recovery is its next
+    /// start.
+    fn append(&mut self, entries: Vec<Bytes>)
+    -> impl Future<Output = Result<u64, LogError>> + Send;
+}

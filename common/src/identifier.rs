@@ -209,9 +209,9 @@ impl TryFrom<IdentifierFields> for Identifier {
     /// Takes the canonical form and nothing else.
     fn try_from(fields: IdentifierFields) -> Result<Self, IdentifierError> {
         let identifier = match fields.kind {
-            IdentifierKind::Ip => Self::Ip(
-                parse_ip(&fields.value).ok_or(IdentifierError::Syntax("no IP address"))?,
-            ),
+            IdentifierKind::Ip => {
+                Self::Ip(parse_ip(&fields.value).ok_or(IdentifierError::Syntax("no IP address"))?)
+            }
             IdentifierKind::Dns => {
                 Self::Dns { name: DnsName::parse(&fields.value)?, wildcard: fields.wildcard }
             }
@@ -278,12 +278,33 @@ mod tests {
         assert_eq!(long.len(), 253);
         assert!(Identifier::parse(&long).is_ok());
         for bad in [
-            "", "com", "example.com.", "ab--cd.example.com", "_x.example.com", "-a.example.com",
-            "a-.example.com", "a..example.com", ".example.com", "*.*.example.com",
-            "w*.example.com", "a.*.example.com", "*", "*.", "010.8.8.8", "8.8.8", "0x8.8.8.8",
-            "134744072", "fe80::1%eth0", "u@[8.8.8.8]", "u@*.example.com", "xn--a.example.com",
-            "xn--abc-.example.com", "a b.example.com", "a\0.example.com",
-            &format!("{label}.com"), &format!("a{long}"),
+            "",
+            "com",
+            "example.com.",
+            "ab--cd.example.com",
+            "_x.example.com",
+            "-a.example.com",
+            "a-.example.com",
+            "a..example.com",
+            ".example.com",
+            "*.*.example.com",
+            "w*.example.com",
+            "a.*.example.com",
+            "*",
+            "*.",
+            "010.8.8.8",
+            "8.8.8",
+            "0x8.8.8.8",
+            "134744072",
+            "fe80::1%eth0",
+            "u@[8.8.8.8]",
+            "u@*.example.com",
+            "xn--0.example.com",
+            "xn--abc-.example.com",
+            "a b.example.com",
+            "a\0.example.com",
+            &format!("{label}.com"),
+            &format!("a{long}"),
         ] {
             assert!(Identifier::parse(bad).is_err(), "{bad:?}");
         }

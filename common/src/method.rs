@@ -155,10 +155,7 @@ const METHODS: &[Method] = &[
         ..dns("dns-persistent", "3.2.2.4.22", "dns-persist-01")
     },
     ip("website-change", "3.2.2.5.1"),
-    Method {
-        refused_from: Some(date(2027, 3, 15)),
-        ..ip("reverse-address-lookup", "3.2.2.5.3")
-    },
+    Method { refused_from: Some(date(2027, 3, 15)), ..ip("reverse-address-lookup", "3.2.2.5.3") },
     ip(ACME_HTTP_01, "3.2.2.5.6"),
     ip("acme-tls-alpn-01", "3.2.2.5.7"),
     Method { from: Some(date(2025, 12, 16)), ..ip("dns-persistent", "3.2.2.5.8") },

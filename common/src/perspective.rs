@@ -87,11 +87,7 @@ impl Location {
     fn unit(self) -> [f64; 3] {
         let radians = |udeg: i32| (f64::from(udeg) / 1e6).to_radians();
         let (latitude, longitude) = (radians(self.latitude_udeg), radians(self.longitude_udeg));
-        [
-            latitude.cos() * longitude.cos(),
-            latitude.cos() * longitude.sin(),
-            latitude.sin(),
-        ]
+        [latitude.cos() * longitude.cos(), latitude.cos() * longitude.sin(), latitude.sin()]
     }
 }
 

@@ -1,0 +1,54 @@
+//! Whether the directory lets a CA ask what a job asks.
+
+use super::{Ca, Directory, Owner};
+use crate::job::{FieldError, Job};
+use crate::time::UnixMs;
+use crate::wire::Envelope;
+
+/// Why a job is not its CA's to ask.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotAdmitted(pub FieldError);
+
+impl Directory {
+    /// The entry of the job's CA, where that may ask it: its issuer domains and account URIs are
+    /// the CA's own, and a signature is the CA's and is there if it must be.
+    pub fn admit(
+        &self,
+        envelope: &Envelope<'_>,
+        job: &Job,
+        at: UnixMs,
+    ) -> Result<&Ca, NotAdmitted> {
+        let refuse = |field: &str, value: &str, reason: &str| {
+            Err(NotAdmitted(FieldError::new(field, value, reason)))
+        };
+        let Some(ca) = self.ca(&job.ca) else {
+            return refuse("ca", job.ca.as_str(), "the directory has no such CA");
+        };
+        if let Some(foreign) =
+            job.issuer_domains.iter().find(|domain| !ca.issuer_domains.contains(domain))
+        {
+            return refuse("issuer_domains", foreign, "not in the CA's directory entry");
+        }
+        let account_uris = job.caa.iter().flat_map(|caa| &caa.account_uris);
+        if let Some(foreign) = account_uris
+            .into_iter()
+            .find(|uri| !ca.account_uris.iter().any(|own| uri.starts_with(own.as_str())))
+        {
+            return refuse("caa.account_uris", foreign, "not in the CA's directory entry");
+        }
+        match envelope.seal {
+            None if ca.sign_jobs => refuse("sig", "", "this CA's jobs must be signed"),
+            None => Ok(ca),
+            Some(seal) => self
+                .key(seal.key, at)
+                .filter(|key| key.owner == Owner::Ca(job.ca.clone()))
+                .filter(|key| envelope.verify(&key.public, None).is_ok())
+                .map(|_| ca)
+                .ok_or_else(|| {
+                    let reason = "the signature is not the CA's";
+                    NotAdmitted(FieldError::new("key", seal.key, reason))
+                }),
+        }
+    }
+}

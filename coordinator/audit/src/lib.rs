@@ -4,7 +4,10 @@
 //! checkpoint before the stream is acked. Nothing here can call the coordinator.
 
 pub mod bundle;
+pub mod finding;
 pub mod genesis;
 pub mod log;
 pub mod note;
+pub mod proof;
 pub mod tree;
+pub mod verify;

@@ -31,7 +31,7 @@ pub enum EdgeError {
         size: u64,
     },
     /// A right-edge tile is absent or has the wrong length.
-    #[error("tile {tile} is not {} octets long", tile.width() * HASH_OCTETS as u64)]
+    #[error("tile {tile} is not {} octets long", usize::from(tile.width()) * HASH_OCTETS)]
     Length {
         /// Its name.
         tile: TileName,
@@ -88,7 +88,7 @@ impl Edge {
     }
 
     /// The octets of the tile of this level that is not full, empty if there is none.
-    pub(super) fn partial(&self, level: u8) -> Option<&[u8]> {
+    pub fn partial(&self, level: u8) -> Option<&[u8]> {
         self.partials.get(usize::from(level)).map(Vec::as_slice)
     }
 
@@ -147,7 +147,7 @@ impl Edge {
 
 /// Whether a tile has exactly its hashes.
 pub(super) fn is_whole(tile: TileName, octets: &[u8]) -> bool {
-    octets.len() as u64 == tile.width() * HASH_OCTETS as u64
+    octets.len() == usize::from(tile.width()) * HASH_OCTETS
 }
 
 const FULL_OCTETS: usize = 256 * HASH_OCTETS;

@@ -45,13 +45,13 @@ impl TileName {
     }
 
     /// The number of hashes or entries in it.
-    pub fn width(self) -> u64 {
-        self.width.into()
+    pub fn width(self) -> u16 {
+        self.width
     }
 
     /// Whether nothing will ever be added to it.
     pub fn is_full(self) -> bool {
-        self.width() == TILE_WIDTH
+        u64::from(self.width) == TILE_WIDTH
     }
 
     /// The same place, with another width.

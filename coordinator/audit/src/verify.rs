@@ -1,0 +1,166 @@
+//! Checks a log directory with nothing but its files and its key (checks V1 to V8).
+
+mod claims;
+#[cfg(test)]
+mod tests;
+mod tiles;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use self::claims::Claims;
+use self::tiles::Tiles;
+use crate::finding::{Head, Report, Severity};
+use crate::log::{Disk, Storage};
+use crate::note::{Checkpoint, LogPublicKey};
+use crate::tree::{Edge, Hash, Reader, TILE_WIDTH, TileName};
+
+/// What an auditor brings along from earlier visits.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Checkpoints kept from earlier visits: each must be a prefix of this log.
+    pub old_checkpoints: Vec<PathBuf>,
+    /// Inclusion proofs: each must be valid, and its checkpoint a prefix of this log.
+    pub proofs: Vec<PathBuf>,
+}
+
+/// The check could not be made.
+#[derive(Debug, Error)]
+pub enum VerifyError {
+    /// A file or directory cannot be read.
+    #[error("cannot read {path:?}")]
+    Read {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Checks the log in this directory, a live one too.
+pub fn verify(
+    directory: &Path,
+    key: &LogPublicKey,
+    options: &Options,
+) -> Result<Report, VerifyError> {
+    let mut report = Report::default();
+    verify_each(directory, key, options, &mut report, |_, _, _| ())?;
+    Ok(report)
+}
+
+/// The same, and hands each entry with its index to `each`. Gives the head, if it is valid.
+pub(crate) fn verify_each(
+    directory: &Path,
+    key: &LogPublicKey,
+    options: &Options,
+    report: &mut Report,
+    each: impl FnMut(u64, &[u8], &mut Report),
+) -> Result<Option<Checkpoint>, VerifyError> {
+    let disk = Disk::new(directory);
+    let Some(head) = read_head(&disk, key, report)? else { return Ok(None) };
+    let mut claims = Claims::default();
+    claims.add_commits(&disk, key, &head, report)?;
+    claims.add_kept(key, &head, options, report)?;
+    let tiles = Tiles::list(&disk, &head, report)?;
+    let mut walk = Walk { key, head: &head, tiles: &tiles, claims, report, each };
+    walk.run()?;
+    Ok(Some(head))
+}
+
+/// V1: the checkpoint.
+fn read_head(
+    disk: &Disk,
+    key: &LogPublicKey,
+    report: &mut Report,
+) -> Result<Option<Checkpoint>, VerifyError> {
+    let note = disk.read(CHECKPOINT).map_err(cannot_read(disk.root(), CHECKPOINT))?;
+    let reason = match key.open(&note) {
+        Ok(head) if head.size > 0 => {
+            let Checkpoint { origin, size, root } = head.clone();
+            report.heads.push(Head { origin, size, root: root.to_string() });
+            return Ok(Some(head));
+        }
+        Ok(_) => "it is of a log without entries".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    report.add_general(Severity::Error, "V1", format!("checkpoint: {reason}"));
+    Ok(None)
+}
+
+/// The way through all entries, in order.
+struct Walk<'a, E> {
+    key: &'a LogPublicKey,
+    head: &'a Checkpoint,
+    tiles: &'a Tiles<'a>,
+    claims: Claims,
+    report: &'a mut Report,
+    each: E,
+}
+
+impl<E: FnMut(u64, &[u8], &mut Report)> Walk<'_, E> {
+    /// Ends at a bundle that cannot be read: behind it nothing can be said.
+    fn run(&mut self) -> Result<(), VerifyError> {
+        let mut edge = Edge::default();
+        for bundle in 0..self.head.size.div_ceil(TILE_WIDTH) {
+            let Some(leaves) = self.bundle_leaves(bundle)? else { return Ok(()) };
+            self.claims.meet_leaves(self.key, edge.size(), &leaves, self.report);
+            edge = self.grow(edge, &leaves)?;
+        }
+        self.tiles.compare_edge(&edge, self.report)?;
+        self.check_root(&edge);
+        std::mem::take(&mut self.claims).report_rest(self.report);
+        Ok(())
+    }
+
+    /// Hands out the entries of a bundle and gives their leaf hashes.
+    fn bundle_leaves(&mut self, bundle: u64) -> Result<Option<Vec<Hash>>, VerifyError> {
+        let Some(entries) = self.tiles.entries(bundle, self.report)? else { return Ok(None) };
+        for (index, entry) in (bundle * TILE_WIDTH..).zip(&entries) {
+            (self.each)(index, entry, self.report);
+        }
+        Ok(Some(entries.iter().map(|entry| Hash::of_entry(entry)).collect()))
+    }
+
+    /// Adds leaves, with a stop at each size whose root somebody has claimed.
+    fn grow(&mut self, mut edge: Edge, leaves: &[Hash]) -> Result<Edge, VerifyError> {
+        let end = edge.size() + leaves.len() as u64;
+        let mut rest = leaves;
+        for size in self.claims.sizes(edge.size() + 1..end).into_iter().chain([end]) {
+            let count = usize::try_from(size - edge.size()).unwrap_or(usize::MAX);
+            let (now, later) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+            // Too large for tiles, which the edge of the head's size would have been too.
+            let Ok(appended) = edge.append(now) else { break };
+            for (name, octets) in appended.tiles.iter().filter(|(name, _)| name.is_full()) {
+                self.tiles.compare(*name, octets, self.report)?;
+            }
+            (edge, rest) = (appended.edge, later);
+            self.claims.meet_root(edge.size(), edge.root(), self.report);
+        }
+        Ok(edge)
+    }
+
+    /// V4: the root of the entries, and that of the tiles as they are on the disk.
+    fn check_root(&mut self, edge: &Edge) {
+        let Checkpoint { size, root, .. } = *self.head;
+        if edge.root() != root {
+            let text = format!("the entries have the root {}, the checkpoint {root}", edge.root());
+            self.report.add_general(Severity::Error, "V4", text);
+        }
+        let fetch = |name: TileName| match self.tiles.read(name) {
+            Ok(octets) => octets.ok_or_else(|| format!("{name} is absent")),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = Reader::new(size, root, fetch) {
+            self.report.add_general(Severity::Error, "V4", error.to_string());
+        }
+    }
+}
+
+fn cannot_read(directory: &Path, path: &str) -> impl FnOnce(io::Error) -> VerifyError + use<> {
+    let path = directory.join(path);
+    move |source| VerifyError::Read { path, source }
+}
+
+const CHECKPOINT: &str = "checkpoint";

@@ -1,1 +1,16 @@
-//! 
+//! The I/O shell that the MPIC processes share.
+
+pub mod ca_client;
+pub mod clock;
+pub mod config;
+pub mod discovery;
+pub mod keys;
+pub mod nats;
+pub mod process;
+pub mod readiness;
+pub mod stream;
+pub mod supervisor;
+pub mod telemetry;
+
+/// Name, version and source revision, as records and replies state it.
+pub const SOFTWARE: &str = concat!("mpic/", env!("CARGO_PKG_VERSION"));

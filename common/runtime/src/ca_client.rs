@@ -1,0 +1,225 @@
+//! A CA's side of the bus: submits a job, repeats the same octets where that helps, and believes
+//! only what a coordinator of the directory signed over its own job.
+
+use std::time::Duration;
+
+use async_nats::{Client, RequestErrorKind};
+use bytes::Bytes;
+
+use mpic_common::code::CaId;
+use mpic_common::directory::{Directory, Owner};
+use mpic_common::job::JobId;
+use mpic_common::limits::{ANSWER_OCTETS_MAX, JOB_LIFETIME, RECORD_OCTETS_MAX};
+use mpic_common::octets::Hash;
+use mpic_common::record::{Answer, DecisionRecord, RefusalCode, RefusalRecord, leaf_hash};
+use mpic_common::signature::SigningKey;
+use mpic_common::subject;
+use mpic_common::time::UnixMs;
+use mpic_common::wire::{Envelope, Kind, Malformed, decode_body, envelope};
+
+use crate::clock::Clock;
+use crate::config::BusConfig;
+use crate::nats::{self, BusError, Role};
+
+/// What a CA has of one job: the decision and where it is recorded.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// The decision.
+    pub decision: DecisionRecord,
+    /// Its exact octets, which the CA keeps as evidence.
+    pub octets: Vec<u8>,
+    /// The stream that holds it.
+    pub stream: String,
+    /// Its sequence there.
+    pub seq: u64,
+    /// Its leaf hash in the log.
+    pub leaf: Hash,
+}
+
+/// What came of a job.
+#[derive(Debug, Clone)]
+pub enum Submitted {
+    /// A decision was recorded.
+    Decided(Box<Recorded>),
+    /// No decision was due.
+    Refused(RefusalRecord),
+}
+
+/// Why nothing is known of a job. No answer is no issuance.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// Nobody answered while the job lived.
+    #[error("no coordinator answered while the job lived: {0}")]
+    Unanswered(String),
+    /// An answer that nobody should believe.
+    #[error("the answer cannot be believed: {0}")]
+    Unbelievable(String),
+}
+
+impl From<Malformed> for SubmitError {
+    fn from(error: Malformed) -> Self {
+        Self::Unbelievable(error.to_string())
+    }
+}
+
+/// A CA's connection.
+#[derive(Debug, Clone)]
+pub struct CaClient {
+    client: Client,
+    ca: CaId,
+}
+
+/// A job as it is sent, again and again the same octets.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// The job's id, whose time bounds the repeats.
+    pub job: JobId,
+    /// The envelope.
+    pub octets: Vec<u8>,
+    /// SHA-256 of the body: what a believable answer signs.
+    pub digest: Hash,
+    /// The job's budget.
+    pub budget: Duration,
+}
+
+impl Submission {
+    /// Puts a job's body into an envelope, signed where there is a key.
+    pub fn new(job: JobId, body: &[u8], budget: Duration, key: Option<&SigningKey>) -> Self {
+        let octets = match key {
+            Some(key) => envelope::seal(Kind::Job, body, key, None),
+            None => envelope::unsigned(Kind::Job, body),
+        };
+        Self { job, octets, digest: Hash::of(body), budget }
+    }
+}
+
+/// Waits between repeats; jitter is added.
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
+
+impl CaClient {
+    /// Connects as `ca`.
+    pub async fn connect(config: &BusConfig, ca: CaId) -> Result<Self, BusError> {
+        let role = Role {
+            name: format!("ca/{ca}"),
+            inbox_prefix: subject::answer_inbox(&ca),
+            subscription_capacity: 65_536,
+            client_capacity: 2_048,
+        };
+        let (client, _) = nats::connect(config, role).await?;
+        Ok(Self { client, ca })
+    }
+
+    /// Submits a job, repeating it while it lives where a repeat can help: nobody served, no
+    /// answer, busy, unrecorded.
+    pub async fn submit(
+        &self,
+        submission: &Submission,
+        directory: &Directory,
+        clock: &impl Clock,
+    ) -> Result<Submitted, SubmitError> {
+        let mut pauses = PAUSES.into_iter().chain(std::iter::repeat(Duration::from_secs(4)));
+        loop {
+            let (why, wait) = match self.ask(submission).await {
+                Ok(payload) => match open(&payload, submission, directory, clock.now())? {
+                    Submitted::Refused(refusal) if is_worth_repeating(&refusal) => {
+                        let wait = refusal.retry_after_ms.map(Duration::from_millis);
+                        (refusal.code.as_str().to_owned(), wait)
+                    }
+                    submitted => return Ok(submitted),
+                },
+                Err(why) => (why, None),
+            };
+            let pause = wait.or_else(|| pauses.next()).unwrap_or_default().mul_f64(jitter());
+            if clock.now().plus(pause).since(submission.job.time()) >= JOB_LIFETIME {
+                return Err(SubmitError::Unanswered(why));
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Sends the octets once and gives what came back, unverified.
+    pub async fn ask(&self, submission: &Submission) -> Result<Bytes, String> {
+        let request = async_nats::Request::new()
+            .payload(submission.octets.clone().into())
+            .timeout(Some(submission.budget + Duration::from_secs(2)));
+        match self.client.send_request(subject::job(&self.ca), request).await {
+            Ok(message) => Ok(message.payload),
+            Err(error) if error.kind() == RequestErrorKind::NoResponders => {
+                Err("no coordinator serves this CA".to_owned())
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+fn is_worth_repeating(refusal: &RefusalRecord) -> bool {
+    matches!(refusal.code, RefusalCode::Busy | RefusalCode::Unrecorded)
+}
+
+/// Between 0.75 and 1.25.
+fn jitter() -> f64 {
+    let mut random = [0; 1];
+    let octet = getrandom::fill(&mut random).map_or(128, |()| random[0]);
+    0.75 + f64::from(octet) / 512.0
+}
+
+/// Opens an answer: the record in it is signed by a coordinator of `directory` over this job.
+fn open(
+    payload: &[u8],
+    submission: &Submission,
+    directory: &Directory,
+    now: UnixMs,
+) -> Result<Submitted, SubmitError> {
+    let answer = Envelope::parse(payload, ANSWER_OCTETS_MAX)?.of_kind(Kind::Answer)?;
+    let answer: Answer = decode_body(Kind::Answer, answer.body)?;
+    match answer {
+        Answer {
+            record: Some(record),
+            stream: Some(stream),
+            seq: Some(seq),
+            leaf: Some(leaf),
+            ..
+        } => {
+            let decision: DecisionRecord =
+                verify(&record.0, Kind::Decision, submission.digest, directory, now)?;
+            if decision.job != submission.job || leaf != leaf_hash(&record.0) {
+                return Err(SubmitError::Unbelievable("it is of another job or record".to_owned()));
+            }
+            let octets = record.0;
+            Ok(Submitted::Decided(Box::new(Recorded { decision, octets, stream, seq, leaf })))
+        }
+        Answer { refusal: Some(refusal), .. } => {
+            verify(&refusal.0, Kind::Refusal, submission.digest, directory, now)
+                .map(Submitted::Refused)
+        }
+        _ => Err(SubmitError::Unbelievable("it holds neither record nor refusal".to_owned())),
+    }
+}
+
+/// The body of a record that a coordinator in force signed over the job's digest; a refusal of
+/// octets that could not be read is signed over zeros.
+fn verify<T: serde::de::DeserializeOwned>(
+    octets: &[u8],
+    kind: Kind,
+    digest: Hash,
+    directory: &Directory,
+    now: UnixMs,
+) -> Result<T, SubmitError> {
+    let envelope = Envelope::parse(octets, RECORD_OCTETS_MAX)?.of_kind(kind)?;
+    let key = envelope
+        .seal
+        .and_then(|seal| directory.key(seal.key, now))
+        .filter(|key| matches!(key.owner, Owner::Coordinator(_)))
+        .ok_or_else(|| SubmitError::Unbelievable("no coordinator signed it".to_owned()))?;
+    let digests = [digest, Hash::ZERO];
+    let admitted = if kind == Kind::Refusal { &digests[..] } else { &digests[..1] };
+    if !admitted.iter().any(|digest| envelope.verify(&key.public, Some(*digest)).is_ok()) {
+        return Err(SubmitError::Unbelievable("its signature is not over this job".to_owned()));
+    }
+    Ok(decode_body(kind, envelope.body)?)
+}

@@ -1,0 +1,60 @@
+//! What `main` does around a process's wiring: arguments, configuration, telemetry, exit code.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::config::ConfigError;
+
+/// `EX_CONFIG` of sysexits(3): the configuration must be mended before a restart helps.
+pub const EXIT_CONFIG: u8 = 78;
+
+/// `EX_NOPERM`: the bus denies a subscription that the process needs.
+pub const EXIT_DENIED: u8 = 77;
+
+/// The arguments of a process that has one configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arguments {
+    /// `--config FILE`.
+    pub config: PathBuf,
+    /// `--check-config`: read it, say whether it is good, and stop.
+    pub check_only: bool,
+}
+
+impl Arguments {
+    /// Reads `--config FILE [--check-config]`.
+    pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, ConfigError> {
+        let (mut config, mut check_only) = (None, false);
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--config" => config = arguments.next().map(PathBuf::from),
+                "--check-config" => check_only = true,
+                _ => {
+                    let usage = "the arguments are --config FILE [--check-config]";
+                    return Err(ConfigError::key("argument", argument, usage));
+                }
+            }
+        }
+        let missing = || ConfigError::key("argument", "--config", "it is required, with a file");
+        Ok(Self { config: config.ok_or_else(missing)?, check_only })
+    }
+}
+
+/// Prints `error` and everything that led to it on one line of standard error.
+pub fn report(error: &dyn Error) {
+    use std::io::Write;
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        line = format!("{line}: {cause}");
+        source = cause.source();
+    }
+    // Where standard error is gone there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Ends `main` with an error: 78 where the configuration is at fault, else `code`.
+pub fn fail(error: &dyn Error, code: u8) -> ExitCode {
+    report(error);
+    ExitCode::from(code)
+}

@@ -95,7 +95,7 @@ const TYPE_GAP: &str = "gap";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::Hash;
+    use crate::tree::leaf_hash;
 
     fn genesis() -> Genesis {
         Genesis {
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(octets.len(), 123);
         assert!(hex(&octets).starts_with("83a17601a474797065a767656e65736973a4626f6479c463"));
         let leaf = "eb2be962a2f258c6b7230e072fe3646b1765841d47411f68db1c98ffdf8e5c6e";
-        assert_eq!(Hash::of_entry(&octets).to_string(), leaf);
+        assert_eq!(leaf_hash(&octets).to_string(), leaf);
     }
 
     #[test]

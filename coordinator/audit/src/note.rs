@@ -5,10 +5,11 @@ use std::str::FromStr;
 
 use data_encoding::BASE64;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use mpic_common::octets::Hash;
 use signed_note::{Note, Signer, Verifier, VerifierList, is_key_name_valid, key_id};
 use thiserror::Error;
 
-use crate::tree::{HASH_OCTETS, Hash};
+use crate::tree::HASH_OCTETS;
 
 /// The head of a tree: what a checkpoint says.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,10 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use data_encoding::BASE64;
+use mpic_common::octets::Hash;
 use thiserror::Error;
 
 use crate::note::{Checkpoint, LogPublicKey, NoteError};
-use crate::tree::{HASH_OCTETS, Hash, check_inclusion};
+use crate::tree::{HASH_OCTETS, check_inclusion};
 
 /// That an entry is in the log: for ever, whoever serves it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,10 +84,10 @@ const HEADER: &str = "c2sp.org/tlog-proof@v1";
 mod tests {
     use super::*;
     use crate::note::LogKey;
-    use crate::tree::{Edge, Reader};
+    use crate::tree::{Edge, Reader, leaf_hash};
 
     fn proof_of_a_small_tree() -> (LogKey, Vec<Hash>, Proof) {
-        let leaves: Vec<_> = (0_u8..6).map(|i| Hash::of_entry(&[i])).collect();
+        let leaves: Vec<_> = (0_u8..6).map(|i| leaf_hash(&[i])).collect();
         let tree = Edge::default().append(&leaves).expect("small");
         let root = tree.edge.root();
         let reader = Reader::new(6, root, |name| tree.tiles.get(&name).cloned().ok_or(name));

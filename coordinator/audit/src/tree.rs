@@ -8,7 +8,8 @@ mod reader;
 mod tile;
 
 use std::collections::BTreeMap;
-use std::fmt;
+
+use mpic_common::octets::Hash;
 
 pub use self::edge::{Append, Edge, EdgeError};
 pub use self::reader::{ReadError, Reader, check_inclusion, right_edge};
@@ -23,48 +24,28 @@ pub const SIZE_MAX: u64 = 1 << 48;
 /// Octets of a hash.
 pub const HASH_OCTETS: usize = 32;
 
+/// The root of the tree without entries.
+pub const EMPTY_ROOT: Hash = Hash(tlog_tiles::EMPTY_HASH.0);
+
 /// The octets of tiles or bundles.
 pub type Tiles = BTreeMap<TileName, Vec<u8>>;
 
-/// A SHA-256 hash of a leaf, a node or a whole tree; shown in hex.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Hash(pub [u8; HASH_OCTETS]);
-
-impl Hash {
-    /// The leaf hash of an entry: SHA-256 of `0x00` and the entry.
-    pub fn of_entry(entry: &[u8]) -> Self {
-        Self(tlog_tiles::record_hash(entry).0)
-    }
-
-    /// The root of the tree without entries.
-    pub const EMPTY_ROOT: Self = Self(tlog_tiles::EMPTY_HASH.0);
-
-    fn inner(self) -> tlog_tiles::Hash {
-        tlog_tiles::Hash(self.0)
-    }
-}
-
-impl From<tlog_tiles::Hash> for Hash {
-    fn from(hash: tlog_tiles::Hash) -> Self {
-        Self(hash.0)
-    }
-}
-
-impl fmt::Display for Hash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
-    }
-}
-
-impl fmt::Debug for Hash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
+/// The leaf hash of an entry: SHA-256 of `0x00` and the entry.
+pub fn leaf_hash(entry: &[u8]) -> Hash {
+    ours(tlog_tiles::record_hash(entry))
 }
 
 /// The hashes of a tile's octets; an incomplete last one is left out.
 pub fn hashes(tile: &[u8]) -> impl ExactSizeIterator<Item = Hash> {
     tile.as_chunks::<HASH_OCTETS>().0.iter().map(|octets| Hash(*octets))
+}
+
+fn ours(hash: tlog_tiles::Hash) -> Hash {
+    Hash(hash.0)
+}
+
+fn theirs(hash: Hash) -> tlog_tiles::Hash {
+    tlog_tiles::Hash(hash.0)
 }
 
 #[cfg(test)]
@@ -103,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_leaf_is_the_hash_of_a_zero_and_the_entry() {
-        assert_eq!(Hash::of_entry(b"entry"), Hash(Sha256::digest(b"\0entry").into()));
+        assert_eq!(leaf_hash(b"entry"), Hash(Sha256::digest(b"\0entry").into()));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod tiles;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use mpic_common::octets::Hash;
 use thiserror::Error;
 
 use self::claims::Claims;
@@ -15,7 +16,7 @@ use self::tiles::Tiles;
 use crate::finding::{Head, Report, Severity};
 use crate::log::{Disk, Storage};
 use crate::note::{Checkpoint, LogPublicKey};
-use crate::tree::{Edge, Hash, Reader, TILE_WIDTH, TileName};
+use crate::tree::{Edge, Reader, TILE_WIDTH, TileName, leaf_hash};
 
 /// What an auditor brings along from earlier visits.
 #[derive(Clone, Debug, Default)]
@@ -120,7 +121,7 @@ impl<E: FnMut(u64, &[u8], &mut Report)> Walk<'_, E> {
         for (index, entry) in (bundle * TILE_WIDTH..).zip(&entries) {
             (self.each)(index, entry, self.report);
         }
-        Ok(Some(entries.iter().map(|entry| Hash::of_entry(entry)).collect()))
+        Ok(Some(entries.iter().map(|entry| leaf_hash(entry)).collect()))
     }
 
     /// Adds leaves, with a stop at each size whose root somebody has claimed.

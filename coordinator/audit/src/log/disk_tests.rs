@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::tests::{entries, options, root_of};
 use super::*;
+use crate::tree::leaf_hash;
 
 fn open(directory: &Path) -> Result<Shard<Disk>, LogError> {
     Shard::open(Disk::new(directory), options(8))
@@ -178,8 +179,7 @@ fn committed_leaves_old_roots_and_genesis_are_read_from_the_tiles() {
     entries[0] = own.encode().expect("encoded").into();
     let shard = open(directory.path()).expect("opened").commit(&entries).expect("committed");
     let leaves = shard.leaves(250..520).expect("read");
-    let expected: Vec<_> =
-        entries[250..520].iter().map(|e| crate::tree::Hash::of_entry(e)).collect();
+    let expected: Vec<_> = entries[250..520].iter().map(|e| leaf_hash(e)).collect();
     assert_eq!(leaves, expected);
     assert_eq!(shard.root_at(300).expect("read"), root_of(&entries[..300]));
     assert_eq!(shard.genesis().expect("read"), genesis);

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroUsize;
 
+use mpic_common::octets::Hash;
+
 use super::files::{Files, TEMPORARY, io_error};
 use super::shard::{CHECKPOINT, CHECKPOINTS, Head, absence_is_damage, checkpoint_name, damaged};
 use super::{LogError, Shard, Steps, Storage};
 use crate::bundle;
 use crate::note::{Checkpoint, LogKey};
-use crate::tree::{Edge, Hash, Kind, Reader, TILE_WIDTH, TileName};
+use crate::tree::{Edge, Kind, Reader, TILE_WIDTH, TileName, leaf_hash};
 
 /// How to open a shard.
 #[derive(Clone, Debug)]
@@ -136,7 +138,7 @@ fn read_last_bundle<S: Storage>(
     let name = name.ok_or(LogError::Ended)?.to_string();
     let octets = files.read(&name).map_err(absence_is_damage(size))?;
     let found = bundle::entries(&octets, width)?;
-    if !found.into_iter().map(Hash::of_entry).eq(leaves.iter().copied()) {
+    if !found.into_iter().map(leaf_hash).eq(leaves.iter().copied()) {
         let reason = format!("{name} holds other entries");
         return Err(LogError::Damaged { size, reason });
     }

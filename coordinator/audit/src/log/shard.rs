@@ -4,13 +4,14 @@ use std::io;
 use std::ops::Range;
 
 use bytes::Bytes;
+use mpic_common::octets::Hash;
 
 use super::files::Files;
 use super::{LogError, Step, Storage};
 use crate::bundle::{self, EntryTooLong};
 use crate::genesis::{Genesis, OwnEntry};
 use crate::note::LogKey;
-use crate::tree::{Edge, Hash, Kind, ReadError, Reader, TILE_WIDTH, TileName, Tiles};
+use crate::tree::{Edge, Kind, ReadError, Reader, TILE_WIDTH, TileName, Tiles, leaf_hash};
 
 /// An open shard, held by its lock. An operation that fails consumes it.
 #[derive(Debug)]
@@ -122,7 +123,7 @@ impl<S: Storage> Shard<S> {
         let octets = self.files.read(&name.to_string())?;
         let entries = bundle::entries(&octets, width)?;
         let first = entries.first().copied().unwrap_or_default();
-        if self.leaves(0..1)? != [Hash::of_entry(first)] {
+        if self.leaves(0..1)? != [leaf_hash(first)] {
             return Err(damaged("entry 0 is not the one of the tree"));
         }
         match OwnEntry::decode(first) {
@@ -133,7 +134,7 @@ impl<S: Storage> Shard<S> {
 
     /// Step 2: every tile and bundle that the larger tree has and the present one has not.
     fn build(&self, entries: &[Bytes]) -> Result<Built, LogError> {
-        let leaves: Vec<_> = entries.iter().map(|entry| Hash::of_entry(entry)).collect();
+        let leaves: Vec<_> = entries.iter().map(|entry| leaf_hash(entry)).collect();
         let appended = self.edge.append(&leaves)?;
         let (bundles, bundle) = self.build_bundles(entries)?;
         let files = appended.tiles.into_iter().chain(bundles);

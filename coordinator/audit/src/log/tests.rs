@@ -3,11 +3,12 @@
 use std::num::NonZeroUsize;
 
 use bytes::Bytes;
+use mpic_common::octets::Hash;
 
 use super::storage::memory::{Call, Flavour, Memory};
 use super::*;
 use crate::note::LogKey;
-use crate::tree::{Edge, Hash};
+use crate::tree::{Edge, leaf_hash};
 
 pub(super) fn options(io_threads: usize) -> ShardOptions {
     ShardOptions {
@@ -22,7 +23,7 @@ pub(super) fn entries(count: usize) -> Vec<Bytes> {
 }
 
 pub(super) fn root_of(entries: &[Bytes]) -> Hash {
-    let leaves: Vec<_> = entries.iter().map(|entry| Hash::of_entry(entry)).collect();
+    let leaves: Vec<_> = entries.iter().map(|entry| leaf_hash(entry)).collect();
     Edge::default().append(&leaves).expect("a small tree").edge.root()
 }
 

@@ -1,9 +1,10 @@
 //! The right edge of a tree: all that appending needs, and all of it that is kept in memory.
 
+use mpic_common::octets::Hash;
 use thiserror::Error;
 use tlog_tiles::{Tile, node_hash};
 
-use super::{HASH_OCTETS, Hash, Kind, SIZE_MAX, TILE_WIDTH, TileName, Tiles};
+use super::{EMPTY_ROOT, HASH_OCTETS, Kind, SIZE_MAX, TILE_WIDTH, TileName, Tiles, ours};
 
 /// The tree so far: its size, and of each level the tile that is not yet full.
 #[derive(Clone, Debug, Default)]
@@ -78,7 +79,7 @@ impl Edge {
                 left = rest;
             }
         }
-        root.map_or(Hash::EMPTY_ROOT, Hash::from)
+        root.map_or(EMPTY_ROOT, ours)
     }
 
     /// The leaf hash of an entry of the last tile of level 0, unless that is full.
@@ -120,7 +121,7 @@ impl Edge {
                 break;
             }
             let octets = std::mem::take(tile);
-            hash = Tile::subtree_hash(&octets).into();
+            hash = ours(Tile::subtree_hash(&octets));
             if let Some(name) = self.last_tile(level, TILE_WIDTH) {
                 full.insert(name, octets);
             }

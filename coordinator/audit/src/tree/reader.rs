@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
 
+use mpic_common::octets::Hash;
 use thiserror::Error;
 use tlog_tiles::{
     Error as CrateError, HashReader, Tile, check_record, prove_record, split_stored_hash_index,
@@ -15,7 +16,9 @@ use tlog_tiles::{
 };
 
 use super::edge::is_whole;
-use super::{Edge, EdgeError, HASH_OCTETS, Hash, Kind, SIZE_MAX, TILE_WIDTH, TileName, Tiles};
+use super::{
+    Edge, EdgeError, HASH_OCTETS, Kind, SIZE_MAX, TILE_WIDTH, TileName, Tiles, ours, theirs,
+};
 
 /// A tree of known size and root, and where its tiles come from.
 pub struct Reader<F> {
@@ -63,8 +66,8 @@ pub fn right_edge(size: u64) -> Option<Vec<TileName>> {
 /// Whether the entry with this leaf hash is at `index` of the tree, as the inclusion proof says
 /// (the leaf's sibling first).
 pub fn check_inclusion(proof: &[Hash], size: u64, root: Hash, index: u64, leaf: Hash) -> bool {
-    let proof = proof.iter().map(|hash| hash.inner()).collect();
-    index < size && check_record(&proof, size, root.inner(), index, leaf.inner()).is_ok()
+    let proof = proof.iter().map(|hash| theirs(*hash)).collect();
+    index < size && check_record(&proof, size, theirs(root), index, theirs(leaf)).is_ok()
 }
 
 impl<E, F: Fn(TileName) -> Result<Vec<u8>, E>> Reader<F> {
@@ -111,7 +114,7 @@ impl<E, F: Fn(TileName) -> Result<Vec<u8>, E>> Reader<F> {
             return Err(ReadError::NoSuchEntry { size, index });
         }
         let proof = self.with_nodes(|nodes| prove_record(size, index, nodes))?;
-        Ok(proof.into_iter().map(Hash::from).collect())
+        Ok(proof.into_iter().map(ours).collect())
     }
 
     /// The root that the tree had when it held the first `size` entries.
@@ -119,7 +122,7 @@ impl<E, F: Fn(TileName) -> Result<Vec<u8>, E>> Reader<F> {
         if size > self.edge.size() {
             return Err(ReadError::NoSuchEntry { size: self.edge.size(), index: size });
         }
-        Ok(self.with_nodes(|nodes| tree_hash(size, nodes))?.into())
+        Ok(ours(self.with_nodes(|nodes| tree_hash(size, nodes))?))
     }
 
     /// Runs a computation of `tlog_tiles`, whose error type has no room for ours.
@@ -148,7 +151,7 @@ impl<E, F: Fn(TileName) -> Result<Vec<u8>, E>> Reader<F> {
         let above = self.tile(level + 1, index / TILE_WIDTH)?;
         let place = usize::try_from(index % TILE_WIDTH).ok();
         let hash = place.and_then(|place| super::hashes(&above).nth(place));
-        let is_ours = is_whole(name, &octets) && hash == Some(Tile::subtree_hash(&octets).into());
+        let is_ours = is_whole(name, &octets) && hash == Some(ours(Tile::subtree_hash(&octets)));
         if is_ours { Ok(octets) } else { Err(ReadError::Tile(name)) }
     }
 }

@@ -6,12 +6,13 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
+use mpic_common::octets::Hash;
+
 use super::{Options, VerifyError, cannot_read};
 use crate::finding::{Finding, Report, Severity};
 use crate::log::{Disk, Storage};
 use crate::note::{Checkpoint, LogPublicKey};
 use crate::proof::Proof;
-use crate::tree::Hash;
 
 /// Roots and leaves that the tree must turn out to have.
 #[derive(Default)]

@@ -3,11 +3,19 @@
 //! A record of the stream becomes an entry of a `tlog-tiles` directory, fsynced under a signed
 //! checkpoint before the stream is acked. Nothing here can call the coordinator.
 
+pub mod appender;
+pub mod background;
 pub mod bundle;
+pub mod config;
+pub mod consumer;
+pub mod fence;
 pub mod finding;
 pub mod genesis;
 pub mod log;
 pub mod note;
 pub mod proof;
+pub mod source;
+pub mod startup;
+pub mod status;
 pub mod tree;
 pub mod verify;

@@ -19,10 +19,22 @@ pub use self::shard::Shard;
 pub use self::step::{Step, Steps, UnknownStep};
 pub use self::storage::{Disk, Storage};
 
+use std::ops::Range;
+
 use bytes::Bytes;
+use mpic_common::octets::Hash;
 
 /// What the appender needs of a log.
 pub trait Log: Send + 'static {
+    /// The number of entries.
+    fn size(&self) -> u64;
+
+    /// The leaf hashes of entries that it has.
+    fn leaves(
+        &mut self,
+        indices: Range<u64>,
+    ) -> impl Future<Output = Result<Vec<Hash>, LogError>> + Send;
+
     /// Appends entries as one batch and gives the index of the first.
     ///
     /// After an error nothing more can be appended: the process ends, and recovery is its next

@@ -1,1 +1,126 @@
-fn main() {}
+//! `mpic-audit`, the audit consumer: wiring only.
+
+mod arguments;
+mod exit;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use async_nats::{Client, jetstream};
+use mpic_audit::appender::{Appender, Stream};
+use mpic_audit::background;
+use mpic_audit::config::Config;
+use mpic_audit::consumer::{self, Limits};
+use mpic_audit::log::Log as _;
+use mpic_audit::startup::{self, StartError, Started};
+use mpic_audit::status::Reporter;
+use mpic_common::subject;
+use mpic_runtime::clock::SystemClock;
+use mpic_runtime::nats::{self, BusError, BusEvent, Role};
+use mpic_runtime::supervisor::Supervisor;
+use mpic_runtime::{config, process, readiness, telemetry};
+use tokio::sync::mpsc;
+
+use self::arguments::{Arguments, Command};
+use self::exit::Exit;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let (arguments, config) = match configure() {
+        Ok(configured) => configured,
+        Err(error) => return process::fail(&*error, process::EXIT_CONFIG),
+    };
+    if arguments.command == Command::CheckConfig {
+        return ExitCode::SUCCESS;
+    }
+    match serve(arguments, config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => process::fail(&error, error.code()),
+    }
+}
+
+/// Everything that can be wrong before anything connects.
+fn configure() -> Result<(Arguments, Config), Box<dyn Error>> {
+    let arguments = Arguments::parse(std::env::args().skip(1))?;
+    let config: Config = config::load(&arguments.config)?;
+    config.key()?;
+    telemetry::init(&config.log)?;
+    Ok((arguments, config))
+}
+
+async fn serve(arguments: Arguments, config: Config) -> Result<(), Exit> {
+    let steps = arguments.steps.clone();
+    let (client, events) = connect(&config).await.map_err(StartError::from)?;
+    let mut context = jetstream::new(client.clone());
+    context.set_timeout(Duration::from_secs(5));
+    let started = startup::start(&config, steps, context).await?;
+    match arguments.command {
+        Command::Init => {
+            tracing::info!(size = started.log.size(), "initialised");
+            Ok(())
+        }
+        _ => run(arguments, config, client, events, started).await,
+    }
+}
+
+async fn connect(config: &Config) -> Result<(Client, mpsc::Receiver<BusEvent>), BusError> {
+    let role = Role {
+        name: "audit".to_owned(),
+        inbox_prefix: subject::AUDIT_INBOX.to_owned(),
+        subscription_capacity: 8_192,
+        client_capacity: 2_048,
+    };
+    nats::connect(&config.bus, role).await
+}
+
+/// Follows the stream until a signal comes.
+async fn run(
+    arguments: Arguments,
+    config: Config,
+    client: Client,
+    events: mpsc::Receiver<BusEvent>,
+    started: Started,
+) -> Result<(), Exit> {
+    let Started { log, stream } = started;
+    let pulled = stream.consumer(&config.consumer).await.map_err(StartError::from)?;
+    let key = config.key().map_err(StartError::from)?.public().clone();
+    let head = log.shard().map(|shard| (shard.size(), shard.root()));
+    let source = Stream {
+        source: stream.clone(),
+        base_seq: config.base_seq.get(),
+        accept_gaps: arguments.accept_gaps,
+        steps: arguments.steps,
+        clock: SystemClock,
+    };
+    let (appender, appending, progress) = Appender::new(log, source);
+    let reporter = Reporter {
+        client: client.clone(),
+        stream,
+        origin: config.origin.clone(),
+        base_seq: config.base_seq.get(),
+        progress,
+        path: config.directory().join(".state/status.json"),
+        clock: SystemClock,
+    };
+    let limits = Limits {
+        messages_max: config.batch_messages_max,
+        octets_max: config.batch_bytes_max,
+        interval: config.commit_interval(),
+    };
+    let mut supervisor = Supervisor::new();
+    let stop = supervisor.stop();
+    supervisor.spawn("appender", appending);
+    supervisor.spawn("consumer", consumer::run(pulled, appender, limits, stop.clone()));
+    supervisor.spawn("status", reporter.run(stop.clone()));
+    supervisor.spawn("bus", nats::watch(events, stop));
+    nats::echo(&client, "audit", "").await.map_err(StartError::from)?;
+    background::verify_once(config.directory(), key);
+    readiness::notify();
+    let (size, root) = head.unzip();
+    tracing::info!(origin = config.origin, size, root = root.map(tracing::field::display), "ready");
+    Ok(supervisor.run(DRAIN_MAX).await?)
+}
+
+/// What the stream delivers again where it does not suffice; the service manager waits longer.
+const DRAIN_MAX: Duration = Duration::from_secs(25);

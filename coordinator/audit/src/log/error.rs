@@ -87,6 +87,9 @@ pub enum LogError {
     /// A checkpoint could not be made.
     #[error("cannot sign a checkpoint")]
     Sign(#[source] NoteError),
+    /// An entry of the writer's own could not be made.
+    #[error("cannot encode an entry")]
+    Encode(#[source] rmp_serde::encode::Error),
     /// Another writer is ahead.
     #[error(transparent)]
     Fence(#[from] FenceError),

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::mem;
+use std::ops::Range;
 
 use bytes::Bytes;
+use mpic_common::octets::Hash;
 use thiserror::Error;
 
 use super::{Log, LogError, Shard, Step, Storage};
@@ -68,6 +70,21 @@ impl<S: Storage, F: Fence> FencedLog<S, F> {
 }
 
 impl<S: Storage, F: Fence> Log for FencedLog<S, F> {
+    fn size(&self) -> u64 {
+        self.shard.as_ref().map_or(0, Shard::size)
+    }
+
+    async fn leaves(&mut self, indices: Range<u64>) -> Result<Vec<Hash>, LogError> {
+        let shard = self.take()?;
+        let (shard, leaves) = blocking(move || {
+            let leaves = shard.leaves(indices)?;
+            Ok((shard, leaves))
+        })
+        .await?;
+        self.shard = Some(shard);
+        Ok(leaves)
+    }
+
     async fn append(&mut self, entries: Vec<Bytes>) -> Result<u64, LogError> {
         let shard = self.take()?;
         let first = shard.size();

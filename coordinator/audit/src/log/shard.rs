@@ -50,6 +50,11 @@ impl<S: Storage> Shard<S> {
         self.edge.root()
     }
 
+    /// The right edge of the tree.
+    pub fn edge(&self) -> &Edge {
+        &self.edge
+    }
+
     /// The signed checkpoint of the present size; `None` before genesis.
     pub fn head(&self) -> Option<&[u8]> {
         self.head.as_ref().map(|head| head.note.as_slice())

@@ -1,0 +1,171 @@
+//! The actor that owns the log: a batch of the stream becomes entries, each once and in order,
+//! and only then is the stream acked.
+
+mod order;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use mpic_common::time::UnixMs;
+use mpic_runtime::clock::Clock;
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+
+use self::order::in_order;
+use crate::log::{Log, LogError, Step, Steps};
+use crate::source::Source;
+
+/// Batches go in here.
+#[derive(Clone, Debug)]
+pub struct Appender<A> {
+    inbox: mpsc::Sender<Vec<Delivered<A>>>,
+}
+
+/// A message of the stream as the consumer delivered it.
+#[derive(Debug)]
+pub struct Delivered<A> {
+    /// Its sequence in the stream.
+    pub seq: u64,
+    /// Its octets, the entry.
+    pub payload: Bytes,
+    /// Acks it and all before it.
+    pub ack: A,
+}
+
+/// Tells the stream that a message is in the log.
+pub trait Acknowledge: Send + 'static {
+    /// Whether the stream has answered; if not, it delivers the messages again.
+    fn acknowledge(self) -> impl Future<Output = bool> + Send;
+}
+
+/// How far the log is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The number of entries.
+    pub size: u64,
+    /// When the last commit ended; `None` before the first.
+    pub committed_at: Option<UnixMs>,
+    /// Acks without an answer.
+    pub acks_failed: u64,
+}
+
+/// What the appender needs besides the log.
+#[derive(Debug)]
+pub struct Stream<S, C> {
+    /// Where missing messages come from.
+    pub source: S,
+    /// The sequence of entry 1.
+    pub base_seq: u64,
+    /// Sequences that an operator has given up: a `gap` entry stands for each.
+    pub accept_gaps: BTreeSet<u64>,
+    /// Is told of the steps of each batch.
+    pub steps: Steps,
+    /// For the time of the last commit.
+    pub clock: C,
+}
+
+/// The appender has ended, and the process with it.
+#[derive(Debug, Error)]
+#[error("the appender has ended")]
+pub struct Ended;
+
+/// Why nothing more can be appended.
+#[derive(Debug, Error)]
+pub enum AppendError {
+    /// The log cannot go on.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A message is delivered again with other octets than are in the log.
+    #[error("sequence {seq} of the stream is not what the log has of it: the stream was rewritten")]
+    Rewritten {
+        /// Its sequence.
+        seq: u64,
+    },
+    /// The stream has lost a message before it was logged.
+    #[error("sequence {seq} is lost: the stream has no such message")]
+    Lost {
+        /// Its sequence.
+        seq: u64,
+    },
+}
+
+impl AppendError {
+    /// As for the log; a stream that was rewritten or has lost a message is evidence.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Log(error) => error.exit_code(),
+            Self::Rewritten { .. } | Self::Lost { .. } => 70,
+        }
+    }
+}
+
+/// One batch waits while another is committed; the stream holds the rest.
+const INBOX_MAX: usize = 1;
+
+impl<A: Acknowledge> Appender<A> {
+    /// The handle, the future to run, and how far the log is. The future ends when all handles
+    /// are gone and what they sent is committed and acked.
+    pub fn new<L: Log, S: Source, C: Clock>(
+        log: L,
+        stream: Stream<S, C>,
+    ) -> (Self, impl Future<Output = Result<(), AppendError>>, watch::Receiver<Progress>) {
+        let (sender, inbox) = mpsc::channel(INBOX_MAX);
+        let (progress, watched) =
+            watch::channel(Progress { size: log.size(), ..Progress::default() });
+        (Self { inbox: sender }, run(log, stream, inbox, progress), watched)
+    }
+
+    /// Hands over a batch; waits while another one waits.
+    pub async fn append(&self, batch: Vec<Delivered<A>>) -> Result<(), Ended> {
+        self.inbox.send(batch).await.map_err(|_| Ended)
+    }
+}
+
+async fn run<L: Log, A: Acknowledge, S: Source, C: Clock>(
+    mut log: L,
+    stream: Stream<S, C>,
+    mut inbox: mpsc::Receiver<Vec<Delivered<A>>>,
+    progress: watch::Sender<Progress>,
+) -> Result<(), AppendError> {
+    while let Some(batch) = inbox.recv().await {
+        let (messages, last) = split(batch);
+        let entries = in_order(&mut log, &stream, messages).await?;
+        reached(&stream.steps, Step::Ordered)?;
+        log.append(entries).await?;
+        let is_acked = match last {
+            Some(ack) => ack.acknowledge().await,
+            None => true,
+        };
+        reached(&stream.steps, Step::Acked)?;
+        progress.send_modify(|progress| {
+            progress.size = log.size();
+            progress.committed_at = Some(stream.clock.now());
+            progress.acks_failed += u64::from(!is_acked);
+        });
+        tracing::debug!(size = log.size(), is_acked, "batch committed");
+    }
+    Ok(())
+}
+
+/// The messages, and what acks the highest of them.
+fn split<A>(batch: Vec<Delivered<A>>) -> (Vec<(u64, Bytes)>, Option<A>) {
+    let mut highest: Option<(u64, A)> = None;
+    let mut messages = Vec::with_capacity(batch.len());
+    for Delivered { seq, payload, ack } in batch {
+        messages.push((seq, payload));
+        if highest.as_ref().is_none_or(|(known, _)| *known <= seq) {
+            highest = Some((seq, ack));
+        }
+    }
+    (messages, highest.map(|(_, ack)| ack))
+}
+
+fn reached(steps: &Steps, step: Step) -> Result<(), LogError> {
+    steps.reached(step).map_err(|source| LogError::Io {
+        operation: "go on after",
+        path: step.to_string(),
+        source,
+    })
+}

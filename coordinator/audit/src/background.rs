@@ -1,0 +1,25 @@
+//! The full check of a log whose writer is at work.
+
+use std::path::PathBuf;
+
+use crate::finding::Severity;
+use crate::note::LogPublicKey;
+use crate::verify::{Options, verify};
+
+/// Verifies the whole log once, on a thread of its own that ends with the process. What it finds
+/// wakes somebody; it does not stop the writer.
+pub fn verify_once(directory: PathBuf, key: LogPublicKey) {
+    let thread = std::thread::Builder::new().name("verify".to_owned());
+    let spawned = thread.spawn(move || match verify(&directory, &key, &Options::default()) {
+        Ok(report) => {
+            for finding in report.findings.iter().filter(|f| f.severity == Severity::Error) {
+                tracing::error!(%finding, "the log is damaged");
+            }
+            tracing::info!(errors = report.errors, "the whole log was verified");
+        }
+        Err(error) => tracing::error!(%error, "cannot verify the log"),
+    });
+    if let Err(error) = spawned {
+        tracing::error!(%error, "cannot verify the log");
+    }
+}

@@ -1,0 +1,158 @@
+//! Tells operators every 5 s how far the log is and how long the stream still holds out.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_nats::Client;
+use mpic_common::subject;
+use mpic_common::time::UnixMs;
+use mpic_runtime::clock::Clock;
+use serde::Serialize;
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::time::interval;
+use tokio_util::sync::CancellationToken;
+
+use crate::appender::Progress;
+use crate::source::{AuditStream, StreamState};
+
+/// What is told.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Status {
+    /// The name of the log.
+    pub origin: String,
+    /// The number of entries.
+    pub size: u64,
+    /// The stream sequence that comes next.
+    pub next: u64,
+    /// Messages of the stream that are not in the log.
+    pub lag_messages: u64,
+    /// How long the oldest of them has waited, in milliseconds.
+    pub lag_ms: u64,
+    /// When the last batch was committed; null before the first.
+    pub last_commit_ms: Option<UnixMs>,
+    /// Acks that the stream did not answer.
+    pub acks_failed: u64,
+    /// Until the stream is full, if it goes on filling as it did; null if it does not fill.
+    pub hours_until_full: Option<f64>,
+}
+
+/// Status can be neither published nor written.
+#[derive(Debug, Error)]
+#[error("the task that writes the status has panicked")]
+pub struct StatusError(#[from] tokio::task::JoinError);
+
+/// Where status comes from and goes to.
+#[derive(Debug)]
+pub struct Reporter<C> {
+    /// The bus.
+    pub client: Client,
+    /// The stream.
+    pub stream: AuditStream,
+    /// The name of the log.
+    pub origin: String,
+    /// The sequence of entry 1.
+    pub base_seq: u64,
+    /// How far the log is.
+    pub progress: watch::Receiver<Progress>,
+    /// The file, in the shard's `.state`.
+    pub path: PathBuf,
+    /// For lags.
+    pub clock: C,
+}
+
+impl<C: Clock> Reporter<C> {
+    /// Reports until `stop`. What fails is logged and tried again at the next time.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), StatusError> {
+        let mut ticks = interval(INTERVAL);
+        let mut filling = Filling::default();
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            match self.stream.state().await {
+                Ok(state) => self.report(state, &mut filling).await?,
+                Err(error) => tracing::warn!(%error, "the stream's state is unknown"),
+            }
+        }
+        Ok(())
+    }
+
+    async fn report(&self, state: StreamState, filling: &mut Filling) -> Result<(), StatusError> {
+        let status = self.status(state, filling).await;
+        if status.lag_ms > LAG_MAX.as_secs() * 1_000 {
+            tracing::warn!(lag_ms = status.lag_ms, lag = status.lag_messages, "the log lags");
+        }
+        let Ok(json) = serde_json::to_vec(&status) else { return Ok(()) };
+        if let Err(error) = self.client.publish(subject::STATUS_AUDIT, json.clone().into()).await {
+            tracing::warn!(%error, "cannot publish the status");
+        }
+        let path = self.path.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let temporary = path.with_extension("new");
+            std::fs::write(&temporary, json)?;
+            std::fs::rename(temporary, path)
+        });
+        if let Err(error) = written.await? {
+            tracing::warn!(%error, "cannot write the status");
+        }
+        Ok(())
+    }
+
+    async fn status(&self, state: StreamState, filling: &mut Filling) -> Status {
+        let progress = *self.progress.borrow();
+        let (now, next) = (self.clock.now(), self.base_seq + progress.size.saturating_sub(1));
+        let lag_messages = (state.last_seq + 1).saturating_sub(next);
+        let oldest = if lag_messages > 0 { self.stream.stored_at(next).await } else { None };
+        Status {
+            origin: self.origin.clone(),
+            size: progress.size,
+            next,
+            lag_messages,
+            lag_ms: oldest.map_or(0, |oldest| now.0.saturating_sub(oldest.0)),
+            last_commit_ms: progress.committed_at,
+            acks_failed: progress.acks_failed,
+            hours_until_full: filling.hours_until_full(state, now),
+        }
+    }
+}
+
+/// How fast the stream fills, since the first look at it.
+#[derive(Default)]
+struct Filling {
+    first: Option<(UnixMs, u64)>,
+}
+
+impl Filling {
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    fn hours_until_full(&mut self, state: StreamState, now: UnixMs) -> Option<f64> {
+        let (since, octets) = *self.first.get_or_insert((now, state.octets));
+        let elapsed_ms = now.0.checked_sub(since.0).filter(|ms| *ms > 0)?;
+        let growth = state.octets.checked_sub(octets).filter(|growth| *growth > 0)?;
+        let left = state.octets_max?.saturating_sub(state.octets);
+        Some(left as f64 / growth as f64 * elapsed_ms as f64 / 3_600_000.0)
+    }
+}
+
+/// How often.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// A lag that operators should know of.
+const LAG_MAX: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_fills_by_a_tenth_an_hour_is_full_after_nine_more() {
+        let state = |octets| StreamState {
+            created_ns: 0,
+            first_seq: 1,
+            last_seq: 1,
+            octets,
+            octets_max: Some(1_000),
+        };
+        let mut filling = Filling::default();
+        assert_eq!(filling.hours_until_full(state(0), UnixMs(0)), None);
+        assert_eq!(filling.hours_until_full(state(0), UnixMs(1_000)), None);
+        assert_eq!(filling.hours_until_full(state(100), UnixMs(3_600_000)), Some(9.0));
+    }
+}

@@ -1,1 +1,18 @@
-//! 
+//! The coordinator: takes a CA's job, asks the perspectives, decides, records, answers.
+//!
+//! `intake` tells the whole story; what it calls is pure (`admission`, `selection`, `attempt`) or
+//! speaks to the bus (`corroboration` through `perspectives`, `recorder`).
+
+pub mod admission;
+pub mod attempt;
+pub mod config;
+pub mod corroboration;
+pub mod decision;
+pub mod directory;
+pub mod intake;
+pub mod known;
+pub mod multiplexer;
+pub mod perspectives;
+pub mod recorder;
+pub mod refusals;
+pub mod selection;

@@ -1,1 +1,179 @@
-fn main() {}
+//! One coordinator process: wiring only.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream;
+use mpic_common::subject;
+use mpic_coordinator::config::Config;
+use mpic_coordinator::corroboration::Asker;
+use mpic_coordinator::directory::{self, Published};
+use mpic_coordinator::intake::Intake;
+use mpic_coordinator::multiplexer::Multiplexer;
+use mpic_coordinator::perspectives::NatsPerspectives;
+use mpic_coordinator::recorder::Recorder;
+use mpic_runtime::clock::{Clock, SystemClock};
+use mpic_runtime::discovery::{Discovery, Endpoint, Service, Stats, process_id};
+use mpic_runtime::nats::{self, BusError, Role};
+use mpic_runtime::process::{Arguments, EXIT_CONFIG, EXIT_DENIED, fail};
+use mpic_runtime::supervisor::Supervisor;
+use mpic_runtime::{keys, readiness, stream, telemetry};
+use tokio::sync::Semaphore;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// What the coordinator has before it connects.
+struct Prepared {
+    config: Config,
+    published: Published,
+    key: mpic_common::signature::SigningKey,
+    secret: [u8; 32],
+}
+
+/// How long jobs in flight may take to end.
+const DRAIN: Duration = Duration::from_secs(75);
+
+fn main() -> ExitCode {
+    let prepared = Arguments::parse(std::env::args().skip(1))
+        .map_err(Failure::from)
+        .and_then(|arguments| prepare(&arguments).map(|prepared| (prepared, arguments)));
+    let (prepared, arguments) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => return fail(&*error, EXIT_CONFIG),
+    };
+    if arguments.check_only {
+        return ExitCode::SUCCESS;
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error, 1),
+    };
+    match runtime.block_on(run(prepared)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_denied(&*error) => fail(&*error, EXIT_DENIED),
+        Err(error) => fail(&*error, 1),
+    }
+}
+
+fn is_denied(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source())
+        .any(|error| matches!(error.downcast_ref(), Some(BusError::Denied(_))))
+}
+
+fn prepare(arguments: &Arguments) -> Result<Prepared, Failure> {
+    let config = Config::load(&arguments.config)?;
+    let key = keys::load(&config.key_file)?;
+    let secret = keys::load_seed(&config.seed_file)?;
+    let own = (&config.code, key.public());
+    let published =
+        directory::load(&config.directory_file, &config.directory_root, own, SystemClock.now())?;
+    telemetry::init(&config.log)?;
+    Ok(Prepared { config, published, key, secret })
+}
+
+async fn run(prepared: Prepared) -> Result<(), Failure> {
+    let Prepared { config, published, key, secret } = prepared;
+    let (client, events) = nats::connect(&config.bus, role(&config)).await?;
+    let context = jetstream::new(client.clone());
+    stream::check_audit(&context).await?;
+    let records = context.get_stream_no_info(subject::AUDIT_STREAM).await?;
+
+    let mut supervisor = Supervisor::new();
+    // Replies and acknowledgements are read until the last job has ended.
+    let hearing = tokio_util::sync::CancellationToken::new();
+    supervisor.spawn("bus", nats::watch(events, supervisor.stop()));
+
+    let (acks, replies) = (Multiplexer::default(), Multiplexer::default());
+    let mut readers = tokio::task::JoinSet::new();
+    let acked = client.subscribe(subject::pubacks(&config.code)).await?;
+    readers.spawn(acks.clone().run(acked, subject::parse_puback, hearing.clone()));
+    for perspective in published.directory.perspectives(SystemClock.now()) {
+        let heard = client.subscribe(subject::replies(&perspective.code, &config.code)).await?;
+        readers.spawn(replies.clone().run(heard, reply_token, hearing.clone()));
+    }
+    let recorder = Recorder::new(client.clone(), config.code.clone(), acks, records);
+    nats::echo(&client, "coordinator", config.code.as_str()).await?;
+    directory::publish(&published, &recorder).await?;
+
+    let permits = Arc::new(Semaphore::new(config.jobs_max.get()));
+    let intake = Arc::new(Intake {
+        asker: Asker {
+            coordinator: config.code.clone(),
+            key,
+            perspectives: NatsPerspectives {
+                client: client.clone(),
+                coordinator: config.code.clone(),
+                replies,
+                clock: SystemClock,
+            },
+            clock: SystemClock,
+            straggler_wait: config.straggler_wait(),
+        },
+        published,
+        primary: config.primary.clone(),
+        allowed: config.relaxations.clone().into(),
+        secret,
+        recorder,
+        client: client.clone(),
+        known: mpic_coordinator::known::Known::default(),
+        refusals: mpic_coordinator::refusals::Refusals::default(),
+        permits: Arc::clone(&permits),
+        jobs_per_ca_max: config.jobs_per_ca_max.get(),
+    });
+    let jobs = client.queue_subscribe(subject::JOBS, subject::COORDINATORS.to_owned()).await?;
+    let discovery = discovery(&client, &config, permits).await?;
+    supervisor.spawn("discovery", discovery.run(supervisor.stop()));
+    supervisor.spawn("intake", intake.run(jobs, supervisor.stop()));
+    nats::echo(&client, "coordinator", config.code.as_str()).await?;
+    readiness::notify();
+    tracing::info!(coordinator = %config.code, "ready");
+
+    let ended = supervisor.run(DRAIN).await;
+    hearing.cancel();
+    readers.join_all().await;
+    client.flush().await?;
+    Ok(ended?)
+}
+
+fn role(config: &Config) -> Role {
+    Role {
+        name: format!("coordinator/{}", config.code),
+        inbox_prefix: subject::coordinator_inbox(&config.code),
+        subscription_capacity: 65_536,
+        client_capacity: 16_384,
+    }
+}
+
+fn reply_token(subject: &str) -> Option<[u8; 16]> {
+    subject::parse_reply(subject).map(|(_, _, token)| token)
+}
+
+async fn discovery(
+    client: &async_nats::Client,
+    config: &Config,
+    permits: Arc<Semaphore>,
+) -> Result<Discovery<impl Fn() -> Stats + Send + 'static>, Failure> {
+    let service = Service {
+        name: "mpic-coordinator".to_owned(),
+        id: process_id()?,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        metadata: [("code".to_owned(), config.code.to_string())].into(),
+    };
+    let endpoint = Endpoint {
+        name: "job".to_owned(),
+        subject: subject::JOBS.to_owned(),
+        queue_group: subject::COORDINATORS.to_owned(),
+    };
+    let capacity = config.jobs_max.get();
+    let stats = move || {
+        let inflight = capacity.saturating_sub(permits.available_permits());
+        let figure = |name: &str, value: usize| (name.to_owned(), value as u64);
+        Stats {
+            data: [figure("capacity", capacity), figure("inflight", inflight)].into(),
+            ..Stats::default()
+        }
+    };
+    let started = SystemClock.now();
+    Ok(Discovery::subscribe(client.clone(), service, endpoint, started, stats).await?)
+}

@@ -1,0 +1,324 @@
+//! Takes each job from question to answer. The order is the safety argument: recorded before
+//! answered, so a crash between two steps repeats work and never loses or invents a decision.
+
+mod answer;
+mod late;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::{Client, Message, Subscriber};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use mpic_common::code::{CaId, PerspectiveId};
+use mpic_common::job::PrimaryMode;
+use mpic_common::limits::{BUDGET, PUBLISH_AGE_MAX};
+use mpic_common::record::{DecisionRecord, RefusalCode};
+use mpic_common::subject;
+use mpic_common::time::UnixMs;
+use mpic_runtime::clock::Clock;
+
+use crate::admission::{Admitted, Refusal, admit};
+use crate::attempt::Plan;
+use crate::corroboration::{Asked, Asker, Stragglers, corroborate};
+use crate::decision::{self, Signed};
+use crate::directory::Published;
+use crate::known::{Known, Met};
+use crate::perspectives::Perspectives;
+use crate::recorder::{Publication, RecordError, Recorder, Standing};
+use crate::refusals::Refusals;
+use crate::selection::{seed, select};
+
+/// Everything that a job needs of its coordinator.
+#[derive(Debug)]
+pub struct Intake<P, C> {
+    /// Asks the perspectives.
+    pub asker: Asker<P, C>,
+    /// The directory document in force.
+    pub published: Published,
+    /// Who makes the primary determination.
+    pub primary: PerspectiveId,
+    /// Relaxations that a reply may state.
+    pub allowed: Arc<[String]>,
+    /// Of the selection of cohorts.
+    pub secret: [u8; 32],
+    /// The way to the stream.
+    pub recorder: Recorder,
+    /// The way to the CAs.
+    pub client: Client,
+    /// Jobs that were met.
+    pub known: Known,
+    /// Refusals that were counted.
+    pub refusals: Refusals,
+    /// One a job in flight.
+    pub permits: Arc<Semaphore>,
+    /// Jobs of one CA in flight.
+    pub jobs_per_ca_max: usize,
+}
+
+/// A job as it came, and where its answer goes.
+#[derive(Debug)]
+struct Request {
+    ca: CaId,
+    reply: async_nats::Subject,
+    payload: Bytes,
+    arrived: Instant,
+}
+
+/// How often what was only counted goes on record.
+const COUNTED_EVERY: Duration = Duration::from_secs(60);
+
+impl<P: Perspectives, C: Clock> Intake<P, C> {
+    /// Takes jobs until `stop`, then ends those in flight.
+    pub async fn run(
+        self: Arc<Self>,
+        mut jobs: Subscriber,
+        stop: CancellationToken,
+    ) -> Result<(), std::convert::Infallible> {
+        let mut tasks = JoinSet::new();
+        let mut counting = tokio::time::interval(COUNTED_EVERY);
+        loop {
+            let message = tokio::select! {
+                message = jobs.next() => message,
+                _ = counting.tick() => {
+                    tasks.spawn(Arc::clone(&self).record_counted());
+                    continue;
+                }
+                Some(ended) = tasks.join_next() => {
+                    log_panic(ended);
+                    continue;
+                }
+                () = stop.cancelled() => None,
+            };
+            let Some(message) = message else { break };
+            if let Some(request) = Request::read(message) {
+                match Arc::clone(&self.permits).try_acquire_owned() {
+                    Ok(permit) => drop(tasks.spawn(Arc::clone(&self).handle(request, permit))),
+                    Err(_) => drop(tasks.spawn(Arc::clone(&self).turn_away(request))),
+                }
+            }
+        }
+        while let Some(ended) = tasks.join_next().await {
+            log_panic(ended);
+        }
+        Ok(())
+    }
+
+    /// One job, from admission to what comes late.
+    async fn handle(self: Arc<Self>, request: Request, permit: OwnedSemaphorePermit) {
+        let now = self.asker.clock.now();
+        let admitted = match admit(&request.payload, &request.ca, &self.published.directory, now) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return self.refuse(&request, refusal).await,
+        };
+        if !self.is_new(&request, &admitted).await {
+            return;
+        }
+        let seed = seed(&self.secret, &admitted.job.id);
+        let plan = match self.plan(&admitted, seed) {
+            Ok(plan) => plan,
+            Err(refusal) => return self.give_up(&request, &admitted, refusal).await,
+        };
+        let asked = Asked {
+            job_envelope: admitted.envelope.clone(),
+            job_digest: admitted.digest,
+            answer_by: request.arrived + answer_within(&admitted),
+        };
+        let heard = corroborate(&self.asker, plan, &asked).await;
+        let (coordinator, key) = (&self.asker.coordinator, &self.asker.key);
+        let (decided, signed) = decision::sign(&admitted, &heard, coordinator, seed, key);
+        let stands = self.record(&request, &admitted, &signed, asked.answer_by).await;
+        log_decision(&decided, stands);
+        drop(permit);
+        if stands {
+            self.collect_late(&admitted, &decided, &signed, heard.stragglers).await;
+        }
+    }
+
+    /// Whether the job is to be performed; else it is looked after here.
+    async fn is_new(&self, request: &Request, admitted: &Admitted) -> bool {
+        let (now, job) = (self.asker.clock.now(), &admitted.job);
+        let met = self.known.meet(&job.ca, job.id, admitted.digest, &request.reply, now);
+        let busy = |code| Refusal::of(admitted, code, Vec::new());
+        match met {
+            Met::New if self.known.in_flight(&job.ca) > self.jobs_per_ca_max => {
+                self.give_up(request, admitted, busy(RefusalCode::Busy)).await;
+            }
+            Met::New if !self.recorder.takes(now) => {
+                self.give_up(request, admitted, busy(RefusalCode::Unrecorded)).await;
+            }
+            Met::New => return true,
+            Met::Joined => {}
+            Met::Recorded(seq) => self.answer_again(request, admitted, seq).await,
+            Met::Conflict => self.refuse(request, conflict(admitted)).await,
+        }
+        false
+    }
+
+    /// Who is asked; or why nobody can be.
+    fn plan(&self, admitted: &Admitted, seed: u64) -> Result<Plan, Refusal> {
+        let directory = &self.published.directory;
+        let at = admitted.requested_ms;
+        let cohort =
+            select(&admitted.job, directory, &self.primary, at, seed).map_err(|error| {
+                Refusal::of(admitted, RefusalCode::NoCohort, vec![error.field_error()])
+            })?;
+        let primary = match admitted.job.primary {
+            PrimaryMode::Ask => Some(self.primary.clone()),
+            PrimaryMode::External => None,
+        };
+        Ok(Plan {
+            job: Arc::new(admitted.job.clone()),
+            directory: Arc::clone(directory),
+            requested_ms: at,
+            primary,
+            cohort,
+            allowed: Arc::clone(&self.allowed),
+        })
+    }
+
+    /// Puts the decision on record and answers with what stands there. Whether it is ours.
+    ///
+    /// Past `answer_by` the CA is told `unrecorded`; the same octets are published on, since the
+    /// CA may repeat its question.
+    async fn record(
+        &self,
+        request: &Request,
+        admitted: &Admitted,
+        signed: &Signed,
+        answer_by: Instant,
+    ) -> bool {
+        let publication = Publication {
+            subject: subject::audit_decision(&request.ca),
+            id: subject::decision_id(&request.ca, &admitted.job.id),
+            octets: signed.octets.clone(),
+        };
+        if !signed.fits() {
+            let code = RefusalCode::Internal;
+            let refusal = Refusal::of(admitted, code, Vec::new());
+            self.give_up(request, admitted, refusal).await;
+            return false;
+        }
+        let now = self.asker.clock.now();
+        let age = now.since(admitted.job.id.time());
+        let give_up = Instant::now() + PUBLISH_AGE_MAX.saturating_sub(age);
+        let mut recording = std::pin::pin!(self.recorder.record(&publication, give_up));
+        let recorded = match tokio::time::timeout_at(answer_by, &mut recording).await {
+            Ok(recorded) => recorded,
+            Err(_) => {
+                let refusal = Refusal::of(admitted, RefusalCode::Unrecorded, Vec::new());
+                self.refuse(request, refusal).await;
+                recording.await
+            }
+        };
+        self.answer_recorded(request, admitted, signed, recorded).await
+    }
+
+    async fn answer_recorded(
+        &self,
+        request: &Request,
+        admitted: &Admitted,
+        signed: &Signed,
+        recorded: Result<Standing, RecordError>,
+    ) -> bool {
+        match recorded {
+            Ok(Standing::Ours(seq)) => {
+                self.answer(request, admitted, &signed.octets, seq).await;
+                true
+            }
+            Ok(Standing::Other(seq, octets)) => {
+                self.answer_with_other(request, admitted, signed, seq, octets).await;
+                false
+            }
+            Err(error) => {
+                tracing::error!(job = %admitted.job.id, %error, "a decision is not recorded");
+                let code = match error {
+                    RecordError::Refused(_) => RefusalCode::Internal,
+                    RecordError::Full(_) | RecordError::Unacknowledged => RefusalCode::Unrecorded,
+                };
+                self.give_up(request, admitted, Refusal::of(admitted, code, Vec::new())).await;
+                false
+            }
+        }
+    }
+
+    /// Puts on record what comes in the late window, which changes nothing.
+    async fn collect_late(
+        &self,
+        admitted: &Admitted,
+        decided: &DecisionRecord,
+        signed: &Signed,
+        stragglers: Stragglers,
+    ) {
+        let late = late::collect(stragglers, decided, signed.leaf, &self.asker, admitted.digest);
+        let Some(late) = late.await else { return };
+        let publication = Publication {
+            subject: subject::audit_late(&decided.ca),
+            id: subject::late_id(&decided.ca, &decided.job),
+            octets: late.octets,
+        };
+        if let Err(error) = self.recorder.record(&publication, Instant::now() + BUDGET).await {
+            tracing::error!(job = %decided.job, %error, "late replies are not recorded");
+        }
+    }
+
+    /// No permit left: the CA repeats, and another coordinator may have one.
+    async fn turn_away(self: Arc<Self>, request: Request) {
+        let now = self.asker.clock.now();
+        let refusal = match admit(&request.payload, &request.ca, &self.published.directory, now) {
+            Ok(admitted) => Refusal::of(&admitted, RefusalCode::Busy, Vec::new()),
+            Err(refusal) => refusal,
+        };
+        self.refuse(&request, refusal).await;
+    }
+}
+
+impl Request {
+    /// A job whose subject names a CA and whose answer goes to an inbox of that CA.
+    fn read(message: Message) -> Option<Self> {
+        let ca = subject::ca_of_job(&message.subject)?;
+        let reply = message.reply.filter(|reply| subject::is_answer_inbox(reply, &ca));
+        if reply.is_none() {
+            tracing::warn!(%ca, "a job without an inbox of its CA is dropped");
+        }
+        Some(Self { ca, reply: reply?, payload: message.payload, arrived: Instant::now() })
+    }
+}
+
+fn conflict(admitted: &Admitted) -> Refusal {
+    use mpic_common::job::FieldError;
+    let error = FieldError::new("job", admitted.job.id, "the id was used for another job");
+    Refusal::of(admitted, RefusalCode::Conflict, vec![error])
+}
+
+/// The job's budget, or less where it says when the CA no longer waits.
+fn answer_within(admitted: &Admitted) -> Duration {
+    let budget = admitted.job.budget.unwrap_or(BUDGET);
+    let left = |deadline: UnixMs| deadline.since(admitted.requested_ms);
+    admitted.job.deadline_ms.map_or(budget, |deadline| budget.min(left(deadline)))
+}
+
+fn log_decision(decided: &DecisionRecord, stands: bool) {
+    let elapsed_ms = decided.decided_ms.since(decided.requested_ms).as_millis();
+    tracing::info!(
+        job = %decided.job,
+        identifier = %decided.identifier,
+        outcome = decided.outcome.as_str(),
+        replies = decided.replies.len(),
+        elapsed_ms,
+        stands,
+        "decided"
+    );
+}
+
+/// A panic inside one job ends that job only; the CA repeats it.
+fn log_panic(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a job panicked");
+    }
+}

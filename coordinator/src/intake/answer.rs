@@ -1,0 +1,202 @@
+//! What the CA is told: a recorded decision, or a signed refusal.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::{Instant, timeout};
+
+use mpic_common::code::CaId;
+use mpic_common::directory::Owner;
+use mpic_common::limits::{BUDGET, RECORD_OCTETS_MAX};
+use mpic_common::octets::{Hash, Octets};
+use mpic_common::record::{Answer, RefusalCode, RefusalRecord, SupersededRecord, leaf_hash};
+use mpic_common::subject;
+use mpic_common::wire::{Envelope, Kind, encode_body, envelope};
+use mpic_runtime::clock::Clock;
+
+use super::{Intake, Request, conflict};
+use crate::admission::{Admitted, Refusal};
+use crate::decision::Signed;
+use crate::perspectives::Perspectives;
+use crate::recorder::Publication;
+
+/// A publish waits for ever on a full command channel; ours do not.
+const PUBLISH_WAIT: Duration = Duration::from_millis(250);
+/// How long a refusal may take to be recorded.
+const REFUSAL_WAIT: Duration = Duration::from_secs(5);
+
+impl<P: Perspectives, C: Clock> Intake<P, C> {
+    /// Answers with a record, and so does whoever joined.
+    pub(super) async fn answer(
+        &self,
+        request: &Request,
+        admitted: &Admitted,
+        record: &Bytes,
+        seq: u64,
+    ) {
+        let answer = recorded(record, seq);
+        let joined = self.known.finish(&request.ca, admitted.job.id, Some(seq));
+        for reply in std::iter::once(&request.reply).chain(&joined) {
+            self.tell(reply, &answer).await;
+        }
+    }
+
+    /// Answers a repeat with the record of the first.
+    pub(super) async fn answer_again(&self, request: &Request, admitted: &Admitted, seq: u64) {
+        match self.recorder.read(seq).await {
+            Some(record) => self.tell(&request.reply, &recorded(&record, seq)).await,
+            None => {
+                let refusal = Refusal::of(admitted, RefusalCode::Unrecorded, Vec::new());
+                self.refuse(request, refusal).await;
+            }
+        }
+    }
+
+    /// Answers with another coordinator's decision, which came first and stands; ours goes on
+    /// record as superseded. Where it is of another job, the id was used twice.
+    pub(super) async fn answer_with_other(
+        &self,
+        request: &Request,
+        admitted: &Admitted,
+        signed: &Signed,
+        seq: u64,
+        other: Bytes,
+    ) {
+        if !self.is_decision_on(&other, admitted.digest) {
+            return self.give_up(request, admitted, conflict(admitted)).await;
+        }
+        self.answer(request, admitted, &other, seq).await;
+        let superseded = SupersededRecord {
+            ca: request.ca.clone(),
+            job: admitted.job.id,
+            coordinator: self.asker.coordinator.clone(),
+            decision: Octets(signed.body.clone()),
+            lost_to: seq,
+            at_ms: self.asker.clock.now(),
+        };
+        let record = Signed::new(Kind::Superseded, &superseded, &self.asker.key, admitted.digest);
+        let publication = Publication {
+            subject: subject::audit_late(&request.ca),
+            id: subject::superseded_id(&Hash::of(&record.octets)),
+            octets: record.octets,
+        };
+        if let Err(error) = self.recorder.record(&publication, Instant::now() + BUDGET).await {
+            tracing::error!(job = %admitted.job.id, %error, "a superseded decision is not recorded");
+        }
+    }
+
+    /// Whether a coordinator of the directory signed these octets as its decision on the job.
+    fn is_decision_on(&self, octets: &[u8], digest: Hash) -> bool {
+        let Ok(envelope) = Envelope::parse(octets, RECORD_OCTETS_MAX) else { return false };
+        let now = self.asker.clock.now();
+        let key = envelope.seal.and_then(|seal| self.published.directory.key(seal.key, now));
+        envelope.kind == Kind::Decision
+            && key.is_some_and(|key| {
+                matches!(key.owner, Owner::Coordinator(_))
+                    && envelope.verify(&key.public, Some(digest)).is_ok()
+            })
+    }
+
+    /// Refuses a job that was begun, so that a repeat is tried afresh.
+    pub(super) async fn give_up(&self, request: &Request, admitted: &Admitted, refusal: Refusal) {
+        let joined = self.known.finish(&request.ca, admitted.job.id, None);
+        self.refuse(request, refusal.clone()).await;
+        for reply in joined {
+            self.tell(&reply, &self.refusal_answer(&request.ca, &refusal, 1).1).await;
+        }
+    }
+
+    /// Signs, records and tells a refusal. What only says "again" is not recorded.
+    pub(super) async fn refuse(&self, request: &Request, refusal: Refusal) {
+        let (ca, now) = (&request.ca, self.asker.clock.now());
+        tracing::info!(%ca, code = refusal.code.as_str(), errors = refusal.errors.len(), "refused");
+        let (record, answer) = self.refusal_answer(ca, &refusal, 1);
+        if is_recorded(refusal.code) && self.refusals.admit(ca, now) {
+            let publication = Publication {
+                subject: subject::audit_decision(ca),
+                id: subject::refusal_id(ca, &Hash::of(&request.payload)),
+                octets: record.octets,
+            };
+            let recorded = self.recorder.record(&publication, Instant::now() + REFUSAL_WAIT).await;
+            if let Err(error) = recorded {
+                tracing::error!(%ca, %error, "a refusal is not recorded");
+                let unrecorded =
+                    Refusal { code: RefusalCode::Unrecorded, errors: Vec::new(), ..refusal };
+                let (_, answer) = self.refusal_answer(ca, &unrecorded, 1);
+                return self.tell(&request.reply, &answer).await;
+            }
+        }
+        self.tell(&request.reply, &answer).await;
+    }
+
+    /// Puts on record how many refusals were only counted.
+    pub(super) async fn record_counted(self: std::sync::Arc<Self>) {
+        for (ca, count) in self.refusals.take() {
+            let refusal = Refusal {
+                code: RefusalCode::Counted,
+                job: None,
+                digest: Hash::ZERO,
+                errors: Vec::new(),
+            };
+            let (record, _) = self.refusal_answer(&ca, &refusal, count);
+            let publication = Publication {
+                subject: subject::audit_decision(&ca),
+                id: subject::refusal_id(&ca, &Hash::of(&record.octets)),
+                octets: record.octets,
+            };
+            if let Err(error) = self.recorder.record(&publication, Instant::now() + BUDGET).await {
+                tracing::error!(%ca, count, %error, "counted refusals are not recorded");
+            }
+        }
+    }
+
+    fn refusal_answer(&self, ca: &CaId, refusal: &Refusal, count: u64) -> (Signed, Bytes) {
+        let record = RefusalRecord {
+            ca: ca.clone(),
+            job: refusal.job,
+            job_digest: refusal.digest,
+            coordinator: self.asker.coordinator.clone(),
+            code: refusal.code,
+            errors: refusal.errors.clone(),
+            cohort: None,
+            retry_after_ms: refusal.code.retry_after_ms(),
+            at_ms: self.asker.clock.now(),
+            count,
+        };
+        let signed = Signed::new(Kind::Refusal, &record, &self.asker.key, refusal.digest);
+        let answer = Answer {
+            record: None,
+            stream: None,
+            seq: None,
+            leaf: None,
+            refusal: Some(Octets(signed.octets.to_vec())),
+        };
+        (signed, seal(&answer))
+    }
+
+    async fn tell(&self, reply: &async_nats::Subject, answer: &Bytes) {
+        let told = self.client.publish(reply.clone(), answer.clone());
+        if !matches!(timeout(PUBLISH_WAIT, told).await, Ok(Ok(()))) {
+            tracing::warn!(%reply, "cannot answer; the CA will ask again");
+        }
+    }
+}
+
+/// Whether a refusal goes on record: not what the same octets may meet again a moment later.
+fn is_recorded(code: RefusalCode) -> bool {
+    !matches!(code, RefusalCode::Busy | RefusalCode::Unrecorded | RefusalCode::Internal)
+}
+
+fn recorded(record: &Bytes, seq: u64) -> Bytes {
+    seal(&Answer {
+        record: Some(Octets(record.to_vec())),
+        stream: Some(subject::AUDIT_STREAM.to_owned()),
+        seq: Some(seq),
+        leaf: Some(leaf_hash(record)),
+        refusal: None,
+    })
+}
+
+fn seal(answer: &Answer) -> Bytes {
+    envelope::unsigned(Kind::Answer, &encode_body(Kind::Answer, answer)).into()
+}

@@ -1,0 +1,119 @@
+//! Many questions, one subscription: a map from the token of a question to who waits for it.
+//!
+//! The library's own requests stay in its map for the life of the client where nobody answers.
+//! Here a slot goes when its guard does.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_nats::{Message, Subscriber};
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// 16 random octets.
+pub type Token = [u8; 16];
+
+type Slots = Arc<Mutex<BTreeMap<Token, mpsc::Sender<Message>>>>;
+
+/// Hands each message to who waits for its token.
+#[derive(Debug, Clone, Default)]
+pub struct Multiplexer {
+    slots: Slots,
+}
+
+/// Receives the answers to some questions; the tokens end with it.
+#[derive(Debug)]
+pub struct Answers {
+    slots: Slots,
+    tokens: Vec<Token>,
+    sender: mpsc::Sender<Message>,
+    receiver: mpsc::Receiver<Message>,
+}
+
+/// Answers that wait for one reader: more than the sends of one question, since an answer may
+/// come twice.
+const ANSWERS_MAX: usize = 8;
+
+impl Multiplexer {
+    /// A place for the answers to questions yet to be asked.
+    pub fn answers(&self) -> Answers {
+        let (sender, receiver) = mpsc::channel(ANSWERS_MAX);
+        Answers { slots: Arc::clone(&self.slots), tokens: Vec::new(), sender, receiver }
+    }
+
+    /// Reads a subscription until `stop`; `token` reads the token of a subject. What nobody waits
+    /// for is dropped.
+    pub async fn run(
+        self,
+        mut messages: Subscriber,
+        token: fn(&str) -> Option<Token>,
+        stop: CancellationToken,
+    ) {
+        while let Some(Some(message)) = stop.run_until_cancelled(messages.next()).await {
+            let slot =
+                token(&message.subject).and_then(|token| lock(&self.slots).get(&token).cloned());
+            match slot {
+                // A reader with eight unread answers has enough of them.
+                Some(slot) => drop(slot.try_send(message)),
+                None => tracing::debug!(subject = %message.subject, "nobody waits for this"),
+            }
+        }
+    }
+
+    /// How many tokens are waited for.
+    pub fn len(&self) -> usize {
+        lock(&self.slots).len()
+    }
+
+    /// Whether nobody waits for anything.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Answers {
+    /// A new token, whose answers come here.
+    pub fn token(&mut self) -> Result<Token, getrandom::Error> {
+        let mut token = [0; 16];
+        getrandom::fill(&mut token)?;
+        self.tokens.push(token);
+        lock(&self.slots).insert(token, self.sender.clone());
+        Ok(token)
+    }
+
+    /// The next answer. It waits for ever where none comes.
+    pub async fn next(&mut self) -> Option<Message> {
+        self.receiver.recv().await
+    }
+}
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        let mut slots = lock(&self.slots);
+        for token in &self.tokens {
+            slots.remove(token);
+        }
+    }
+}
+
+/// The map is whole whatever a holder of the lock did: each use of it is one call.
+fn lock(slots: &Slots) -> std::sync::MutexGuard<'_, BTreeMap<Token, mpsc::Sender<Message>>> {
+    slots.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_ends_with_its_reader() {
+        let multiplexer = Multiplexer::default();
+        let mut answers = multiplexer.answers();
+        answers.token().unwrap();
+        answers.token().unwrap();
+        assert_eq!(multiplexer.len(), 2);
+        drop(answers);
+        assert!(multiplexer.is_empty());
+    }
+}

@@ -1,0 +1,246 @@
+//! Asks one perspective: sends the assignment, repeats it where that helps, and takes the first
+//! reply that counts.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_nats::{Client, Message, StatusCode};
+use bytes::Bytes;
+use tokio::time::{Instant, sleep_until};
+
+use mpic_common::code::{CoordinatorId, PerspectiveId};
+use mpic_common::directory::Directory;
+use mpic_common::job::Job;
+use mpic_common::limits::SENDS_MAX;
+use mpic_common::octets::{Hash, Octets};
+use mpic_common::record::{Missing, RejectedRecord};
+use mpic_common::reply::{Asked, PerspectiveRole, Rejected, Reply, ReplyOutcome};
+use mpic_common::subject;
+use mpic_common::wire::{Envelope, Kind};
+use mpic_runtime::clock::Clock;
+
+use crate::attempt::Heard;
+use crate::multiplexer::{Answers, Multiplexer};
+
+/// What one perspective is asked.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// Who.
+    pub perspective: PerspectiveId,
+    /// In which role.
+    pub role: PerspectiveRole,
+    /// The signed assignment.
+    pub assignment: Bytes,
+    /// SHA-256 of its body.
+    pub assignment_digest: Hash,
+    /// The job in it.
+    pub job: Arc<Job>,
+    /// SHA-256 of the job's body.
+    pub job_digest: Hash,
+    /// The largest reply.
+    pub reply_octets_max: usize,
+    /// Whose keys count.
+    pub directory: Arc<Directory>,
+    /// When to send once more if nothing came.
+    pub resend_at: Instant,
+    /// Where replies go that do not count.
+    pub rejections: Rejections,
+}
+
+/// What came of asking one perspective.
+#[derive(Debug)]
+pub enum Answered {
+    /// A reply that counts.
+    Heard(Box<Heard>),
+    /// None will come.
+    Missing(Missing),
+}
+
+/// Asks perspectives. Whoever awaits decides how long; a question that nobody awaits is over.
+pub trait Perspectives: Send + Sync + 'static {
+    /// Asks one perspective until a reply counts or none can come.
+    fn ask(&self, question: Question) -> impl Future<Output = Answered> + Send + 'static;
+}
+
+/// Replies to one job that do not count, as they come.
+#[derive(Debug, Clone, Default)]
+pub struct Rejections(Arc<Mutex<Vec<RejectedRecord>>>);
+
+/// Rejected replies that one record holds: a hostile perspective must not fill it.
+const REJECTIONS_MAX: usize = 16;
+
+impl Rejections {
+    /// Adds one.
+    pub fn push(&self, rejected: RejectedRecord) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() < REJECTIONS_MAX {
+            all.push(rejected);
+        }
+    }
+
+    /// Takes those that came since this was last called.
+    pub fn take(&self) -> Vec<RejectedRecord> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Perspectives over NATS.
+#[derive(Debug, Clone)]
+pub struct NatsPerspectives<C> {
+    /// The connection.
+    pub client: Client,
+    /// Who asks.
+    pub coordinator: CoordinatorId,
+    /// Where replies come in.
+    pub replies: Multiplexer,
+    /// What time it is.
+    pub clock: C,
+}
+
+/// A publish waits for ever on a full command channel; ours do not.
+const PUBLISH_WAIT: Duration = Duration::from_millis(250);
+/// An agent that starts within this serves the second send.
+const REPEAT_AFTER_503: Duration = Duration::from_millis(50);
+/// The least pause after `busy`; as much again is random.
+const REPEAT_AFTER_BUSY: Duration = Duration::from_millis(50);
+
+impl<C: Clock + Clone> Perspectives for NatsPerspectives<C> {
+    fn ask(&self, question: Question) -> impl Future<Output = Answered> + Send + 'static {
+        Asking {
+            answers: self.replies.answers(),
+            nats: self.clone(),
+            question,
+            sends: 0,
+            refusals: 0,
+        }
+        .run()
+    }
+}
+
+struct Asking<C> {
+    nats: NatsPerspectives<C>,
+    answers: Answers,
+    question: Question,
+    sends: usize,
+    refusals: usize,
+}
+
+/// What one message on the reply subject means.
+enum Said {
+    Heard(Box<Heard>),
+    NoResponders,
+    Busy,
+    Rejected(Rejected),
+}
+
+impl<C: Clock + Clone> Asking<C> {
+    async fn run(mut self) -> Answered {
+        self.send().await;
+        let mut next_send = Some(self.question.resend_at);
+        loop {
+            let message = tokio::select! {
+                message = self.answers.next() => message,
+                () = until(next_send) => None,
+            };
+            let Some(message) = message else {
+                self.send().await;
+                next_send = None;
+                continue;
+            };
+            let said = self.read(&message);
+            match said {
+                Said::Heard(heard) => return Answered::Heard(heard),
+                Said::NoResponders if self.is_final() => {
+                    return Answered::Missing(Missing::NoResponders);
+                }
+                Said::Busy if self.is_final() => return Answered::Missing(Missing::Busy),
+                Said::NoResponders => next_send = Some(Instant::now() + REPEAT_AFTER_503),
+                Said::Busy => next_send = Some(Instant::now() + busy_pause()),
+                Said::Rejected(reason) => self.reject(&message, reason),
+            }
+        }
+    }
+
+    /// Whether this was the second time that nobody could serve.
+    fn is_final(&mut self) -> bool {
+        self.refusals += 1;
+        self.refusals > 1 || self.sends >= SENDS_MAX
+    }
+
+    /// Sends the same octets with a new token. A send that fails is one that nobody answers.
+    async fn send(&mut self) {
+        if self.sends >= SENDS_MAX {
+            return;
+        }
+        self.sends += 1;
+        let Ok(token) = self.answers.token() else { return };
+        let perspective = &self.question.perspective;
+        let sent = self.nats.client.publish_with_reply(
+            subject::check(perspective),
+            subject::reply(perspective, &self.nats.coordinator, &token),
+            self.question.assignment.clone(),
+        );
+        if !matches!(tokio::time::timeout(PUBLISH_WAIT, sent).await, Ok(Ok(()))) {
+            tracing::warn!(%perspective, "cannot send the assignment");
+        }
+    }
+
+    fn read(&self, message: &Message) -> Said {
+        if message.status == Some(StatusCode::NO_RESPONDERS) && message.payload.is_empty() {
+            return Said::NoResponders;
+        }
+        if is_refusal(&message.payload) {
+            return Said::Busy;
+        }
+        let question = &self.question;
+        let asked = Asked {
+            perspective: &question.perspective,
+            role: question.role,
+            assignment_digest: question.assignment_digest,
+            job: &question.job,
+            job_digest: question.job_digest,
+            octets_max: question.reply_octets_max,
+        };
+        let received_ms = self.nats.clock.now();
+        match Reply::verify(&message.payload, &asked, &question.directory, received_ms) {
+            Ok(reply) if reply.outcome == ReplyOutcome::Busy => Said::Busy,
+            Ok(reply) => {
+                let octets = message.payload.to_vec();
+                Said::Heard(Box::new(Heard { reply, octets, received_ms }))
+            }
+            Err(reason) => Said::Rejected(reason),
+        }
+    }
+
+    fn reject(&self, message: &Message, reason: Rejected) {
+        let perspective = &self.question.perspective;
+        tracing::warn!(%perspective, reason = reason.as_str(), "a reply does not count");
+        self.question.rejections.push(RejectedRecord {
+            perspective: Some(perspective.clone()),
+            received_ms: self.nats.clock.now(),
+            reason,
+            hash: Hash::of(&message.payload),
+            raw: Some(Octets(message.payload.to_vec())),
+        });
+    }
+}
+
+/// An agent that speaks another version says so unsigned: a hint to ask another member, never a
+/// finding by itself.
+fn is_refusal(payload: &[u8]) -> bool {
+    Envelope::parse(payload, payload.len()).is_ok_and(|envelope| envelope.kind == Kind::Refusal)
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn busy_pause() -> Duration {
+    let mut random = [0; 1];
+    let extra = getrandom::fill(&mut random).map_or(50, |()| u64::from(random[0]) * 100 / 255);
+    REPEAT_AFTER_BUSY + Duration::from_millis(extra)
+}

@@ -1,0 +1,258 @@
+//! Publishes records to the stream and returns once they are there: recorded before answered.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_nats::jetstream::stream;
+use async_nats::{Client, HeaderMap, Message, StatusCode, header};
+use bytes::Bytes;
+use serde::Deserialize;
+use tokio::time::{Instant, sleep, timeout};
+
+use mpic_common::code::CoordinatorId;
+use mpic_common::subject;
+use mpic_common::time::UnixMs;
+
+use crate::multiplexer::{Answers, Multiplexer};
+
+/// Publishes, and waits for the stream's word.
+#[derive(Debug)]
+pub struct Recorder {
+    client: Client,
+    coordinator: CoordinatorId,
+    acks: Multiplexer,
+    stream: stream::Stream<()>,
+    /// Set while the stream takes nothing.
+    broken: AtomicBool,
+    /// The second in which the last job was let through all the same.
+    tried: AtomicU64,
+    /// Records without the stream's word.
+    pending: AtomicUsize,
+}
+
+/// What is to be recorded where.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    /// The subject within the stream.
+    pub subject: String,
+    /// The stream takes the first with this id.
+    pub id: String,
+    /// The exact octets.
+    pub octets: Bytes,
+}
+
+/// What the stream holds under the id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// These octets, at this sequence.
+    Ours(u64),
+    /// What came before, at this sequence.
+    Other(u64, Bytes),
+}
+
+/// Why nothing is recorded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// The stream did not say in time that it has it.
+    #[error("the stream did not acknowledge the record in time")]
+    Unacknowledged,
+    /// The stream is full, or its store failed.
+    #[error("the stream takes no records: {0}")]
+    Full(String),
+    /// The stream will never take this.
+    #[error("the stream refuses the record: {0}")]
+    Refused(String),
+}
+
+/// The stream's word, or its refusal.
+#[derive(Debug, Deserialize)]
+struct PubAck {
+    stream: Option<String>,
+    seq: Option<u64>,
+    #[serde(default)]
+    duplicate: bool,
+    error: Option<AckError>,
+}
+
+#[derive(Debug, Deserialize)]
+struct AckError {
+    code: u16,
+    #[serde(default)]
+    err_code: u64,
+    #[serde(default)]
+    description: String,
+}
+
+/// What to do about one answer of the stream.
+enum Said {
+    Stored(u64),
+    Duplicate(u64),
+    Again,
+    Never(RecordError),
+}
+
+/// A try's wait for the stream's word.
+const ACK_WAIT: Duration = Duration::from_secs(1);
+/// Between tries.
+const PAUSE: Duration = Duration::from_millis(250);
+/// A publish waits for ever on a full command channel; ours do not.
+const PUBLISH_WAIT: Duration = Duration::from_millis(250);
+/// Above this many records without the stream's word no job is taken.
+const PENDING_MAX: usize = 4_096;
+
+impl Recorder {
+    /// A recorder whose acknowledgements come in through `acks`.
+    pub fn new(
+        client: Client,
+        coordinator: CoordinatorId,
+        acks: Multiplexer,
+        stream: stream::Stream<()>,
+    ) -> Self {
+        Self {
+            client,
+            coordinator,
+            acks,
+            stream,
+            broken: AtomicBool::new(false),
+            tried: AtomicU64::new(0),
+            pending: AtomicUsize::new(0),
+        }
+    }
+
+    /// Whether a job should be begun: not while the stream takes nothing, but for one a second
+    /// that finds out.
+    pub fn takes(&self, now: UnixMs) -> bool {
+        let second = now.0 / 1_000;
+        if self.broken.load(Ordering::Relaxed) {
+            return self.tried.swap(second, Ordering::Relaxed) != second;
+        }
+        self.pending.load(Ordering::Relaxed) < PENDING_MAX
+    }
+
+    /// Publishes the same octets under the same id until the stream has them or another, it
+    /// refuses them, or `give_up` passes.
+    pub async fn record(
+        &self,
+        publication: &Publication,
+        give_up: Instant,
+    ) -> Result<Standing, RecordError> {
+        self.pending.fetch_add(1, Ordering::Relaxed);
+        let result = self.record_until(publication, give_up).await;
+        self.pending.fetch_sub(1, Ordering::Relaxed);
+        let broken = matches!(result, Err(RecordError::Full(_) | RecordError::Refused(_)));
+        if self.broken.swap(broken, Ordering::Relaxed) != broken {
+            tracing::warn!(broken, "whether the stream takes records has changed");
+        }
+        result
+    }
+
+    async fn record_until(
+        &self,
+        publication: &Publication,
+        give_up: Instant,
+    ) -> Result<Standing, RecordError> {
+        let mut answers = self.acks.answers();
+        loop {
+            let said = match self.publish_once(publication, &mut answers).await {
+                Some(message) => read(&message),
+                None => Said::Again,
+            };
+            match said {
+                Said::Stored(seq) => return Ok(Standing::Ours(seq)),
+                Said::Duplicate(seq) => {
+                    if let Some(standing) = self.standing(publication, seq).await {
+                        return Ok(standing);
+                    }
+                }
+                Said::Never(error) => return Err(error),
+                Said::Again => {}
+            }
+            if Instant::now() + PAUSE >= give_up {
+                return Err(RecordError::Unacknowledged);
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// One try; none where no word came.
+    async fn publish_once(
+        &self,
+        publication: &Publication,
+        answers: &mut Answers,
+    ) -> Option<Message> {
+        let token = answers.token().ok()?;
+        let mut headers = HeaderMap::new();
+        headers.insert(header::NATS_MESSAGE_ID, publication.id.as_str());
+        headers.insert(header::NATS_EXPECTED_STREAM, subject::AUDIT_STREAM);
+        let sent = self.client.publish_with_reply_and_headers(
+            publication.subject.clone(),
+            subject::puback(&self.coordinator, &token),
+            headers,
+            publication.octets.clone(),
+        );
+        timeout(PUBLISH_WAIT, sent).await.ok()?.ok()?;
+        timeout(ACK_WAIT, answers.next()).await.ok().flatten()
+    }
+
+    /// What the stream holds at `seq`, where it says that it had our id before.
+    async fn standing(&self, publication: &Publication, seq: u64) -> Option<Standing> {
+        let octets = self.read(seq).await?;
+        Some(if octets == publication.octets {
+            Standing::Ours(seq)
+        } else {
+            Standing::Other(seq, octets)
+        })
+    }
+
+    /// The record at `seq` of the stream.
+    pub async fn read(&self, seq: u64) -> Option<Bytes> {
+        let stored = self.stream.get_raw_message(seq).await;
+        stored
+            .inspect_err(|error| tracing::warn!(seq, %error, "cannot read the stream"))
+            .ok()
+            .map(|message| message.payload)
+    }
+
+    /// The last record on `subject`, if there is one.
+    pub async fn last(&self, subject: &str) -> Result<Option<Bytes>, stream::LastRawMessageError> {
+        match self.stream.get_last_raw_message_by_subject(subject).await {
+            Ok(message) => Ok(Some(message.payload)),
+            Err(error) if error.kind() == stream::LastRawMessageErrorKind::NoMessageFound => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn read(message: &Message) -> Said {
+    if message.status == Some(StatusCode::NO_RESPONDERS) {
+        return Said::Again;
+    }
+    match serde_json::from_slice::<PubAck>(&message.payload) {
+        Ok(PubAck { stream: Some(stream), seq: Some(seq), duplicate, error: None })
+            if stream == subject::AUDIT_STREAM =>
+        {
+            if duplicate {
+                Said::Duplicate(seq)
+            } else {
+                Said::Stored(seq)
+            }
+        }
+        Ok(PubAck { error: Some(error), .. }) => read_error(&error),
+        // Octets that no stream of ours sent say nothing.
+        _ => Said::Again,
+    }
+}
+
+/// The codes of nats-server: 10158 duplicate in process, 10008 and 10009 no leader or not yet;
+/// 10077, 10002, 10023, 10047 the store is full or failed.
+fn read_error(error: &AckError) -> Said {
+    let text = format!("{} ({})", error.description, error.err_code);
+    match error.err_code {
+        10_158 | 10_008 | 10_009 => Said::Again,
+        10_077 | 10_002 | 10_023 | 10_047 => Said::Never(RecordError::Full(text)),
+        _ if error.code == 503 => Said::Again,
+        _ => Said::Never(RecordError::Refused(text)),
+    }
+}

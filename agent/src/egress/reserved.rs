@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether `address` is reserved, or IPv6 outside 2000::/3, which IANA has not opened.
+/// Whether `address` is reserved, or IPv6 outside `2000::/3`, which IANA has not opened.
 pub(super) fn contains(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => IPV4.iter().any(|(net, length)| {
@@ -53,9 +53,9 @@ const IPV4: [(Ipv4Addr, u32); 20] = [
     v4(168, 63, 129, 16, 32),
 ];
 
-/// The entries of the IANA IPv6 registry that lie inside 2000::/3. The others (::/128, ::1/128,
-/// `::ffff:0:0/96`, `64:ff9b::/96`, `64:ff9b:1::/48`, `100::/64`, `100:0:0:1::/64`, `5f00::/16`,
-/// `fc00::/7`, `fe80::/10`) and ::/96, `fec0::/10` and `ff00::/8` lie outside it.
+/// The entries of the IANA IPv6 registry that lie inside `2000::/3`. The others (`::/128`,
+/// `::1/128`, `::ffff:0:0/96`, `64:ff9b::/96`, `64:ff9b:1::/48`, `100::/64`, `100:0:0:1::/64`, `5f00::/16`,
+/// `fc00::/7`, `fe80::/10`) and `::/96`, `fec0::/10` and `ff00::/8` lie outside it.
 const IPV6: [(Ipv6Addr, u32); 5] = [
     v6(0x2001, 0, 0, 0, 23),
     v6(0x2001, 0xdb8, 0, 0, 32),

@@ -1,0 +1,46 @@
+//! What is refused before the first packet: a second, stricter gate than the coordinator's.
+
+use mpic_common::job::Job;
+use mpic_common::method::{Method, MethodError};
+use mpic_common::observation::CheckKind;
+use mpic_common::reason::Reason;
+use mpic_common::time::UnixMs;
+
+use super::{Failure, Rules};
+
+/// Errs where `check` is not performed for this job at `now`.
+pub(super) fn of(check: CheckKind, job: &Job, rules: &Rules, now: UnixMs) -> Result<(), Failure> {
+    let refuse = |reason| Failure::new(reason, format!("{} is never checked", job.identifier));
+    rules.names.admit(&job.identifier, &rules.addresses).map_err(refuse)?;
+    match check {
+        CheckKind::Caa => Ok(()),
+        CheckKind::Dcv => dcv(job, rules, now),
+    }
+}
+
+fn dcv(job: &Job, rules: &Rules, now: UnixMs) -> Result<(), Failure> {
+    let unsuitable = |why: &str| Err(Failure::new(Reason::MethodUnsuitable, why));
+    let Some(dcv) = &job.dcv else { return unsuitable("no validation is asked") };
+    let Some(row) = Method::find(dcv.challenge.method_id(), job.identifier.kind()) else {
+        return unsuitable("the method is not for this kind of identifier");
+    };
+    row.check_date(now.date()).map_err(|error| {
+        let reason = match error {
+            MethodError::Unknown => Reason::MethodUnknown,
+            MethodError::NotYet { .. } | MethodError::Sunset { .. } => Reason::MethodSunset,
+        };
+        Failure::new(reason, error.to_string())
+    })?;
+    if job.identifier.is_wildcard() && !row.wildcard {
+        return unsuitable("the method is not for wildcards");
+    }
+    let Some((adn, name)) = dcv.adn.as_ref().zip(job.identifier.name()) else { return Ok(()) };
+    if !(adn.is_ancestor_or_self_of(name) && rules.names.is_below_suffix(adn)) && adn != name {
+        let detail = format!("{adn} is no Authorization Domain Name of {name}");
+        return Err(Failure::new(Reason::JobMalformed, detail));
+    }
+    if adn != name && !row.serves_names_below {
+        return unsuitable("the method validates the name itself alone");
+    }
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! How a client reaches a system: the bus, the CA that it asks as, and whom it believes.
+
+use std::path::{Path, PathBuf};
+
+use mpic_common::code::CaId;
+use mpic_common::directory::{Directory, DirectoryError};
+use mpic_common::signature::{PublicKey, SigningKey};
+use mpic_runtime::config::{self, BusConfig, ConfigError};
+use mpic_runtime::keys::{self, KeyFileError};
+use serde::{Deserialize, Serialize};
+
+/// What `client.toml` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientConfig {
+    /// The CA to ask as. Required.
+    pub ca: CaId,
+    /// The names that it looks for in CAA records. Required.
+    pub issuer_domains: Vec<String>,
+    /// The key that signs its jobs. Default none: they are not signed.
+    pub key_file: Option<PathBuf>,
+    /// The signed directory document. Required.
+    pub directory_file: PathBuf,
+    /// The key that signs it, `ed25519:` and base64. Required: it pins the document.
+    pub directory_root: String,
+    /// The log, where it is on this machine. Default none.
+    pub log: Option<PathBuf>,
+    /// The file with the key that the log's checkpoints are verified with. Default none.
+    pub log_key_file: Option<PathBuf>,
+    /// The bus. Required.
+    pub bus: BusConfig,
+}
+
+/// Why a client cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The file is not what it should be.
+    #[error("cannot use the client's configuration")]
+    Config(#[from] ConfigError),
+    /// The directory document cannot be believed.
+    #[error("cannot use the directory document")]
+    Directory(#[from] DirectoryError),
+    /// The CA's key cannot be used.
+    #[error("cannot sign jobs")]
+    Key(#[from] KeyFileError),
+}
+
+impl ClientConfig {
+    /// Reads the file at `path`.
+    pub fn load(path: &Path) -> Result<Self, ClientError> {
+        Ok(config::load(path)?)
+    }
+
+    /// The directory, signed by the pinned root.
+    pub fn directory(&self) -> Result<Directory, ClientError> {
+        let root: PublicKey = self
+            .directory_root
+            .parse()
+            .map_err(|error| ConfigError::key("directory_root", &self.directory_root, error))?;
+        Ok(Directory::open(&config::read(&self.directory_file)?, &root)?)
+    }
+
+    /// The key that signs jobs, if there is one.
+    pub fn key(&self) -> Result<Option<SigningKey>, ClientError> {
+        Ok(self.key_file.as_deref().map(keys::load).transpose()?)
+    }
+}

@@ -1,0 +1,188 @@
+//! `mpic up`: a whole system on this machine, until it is told to stop.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+
+use async_nats::jetstream;
+use clap::{Args, ValueEnum};
+use mpic_common::policy::{Policy, Profile};
+use mpic_common::subject;
+use mpic_runtime::clock::{Clock, SystemClock};
+use mpic_runtime::config::BusConfig;
+use mpic_runtime::nats::{self, Role};
+use mpic_runtime::stream;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Dir, Exit, Failure};
+use crate::fleet::{Fleet, Internet, InternetAddresses, Network, Options, demo};
+use crate::resolver;
+use crate::system::{Programs, Started, System};
+
+/// Starts a whole system on this machine, and ends it on Ctrl-C.
+///
+/// nats-server, a small Internet, the audit consumer, an agent for each perspective and a
+/// coordinator run as processes of their own, with generated keys. Each prints a line here when it
+/// is ready; what else they say goes to DIR/logs. If one of them ends, all do.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Up {
+    #[command(flatten)]
+    dir: Dir,
+    /// Remote perspectives, at most 20; there is one primary besides
+    #[arg(long, value_name = "N", default_value = "6")]
+    remotes: NonZeroUsize,
+    /// The Internet that the perspectives look at: the project's own small one, or the public one
+    #[arg(long, value_enum, default_value_t = Kind::Loopback)]
+    internet: Kind,
+    /// The validating resolver that the perspectives ask about the public Internet
+    #[arg(long, value_name = "ADDR", default_value_t = resolver::LOCAL)]
+    forwarder: SocketAddr,
+}
+
+const EXAMPLES: &str = "\
+Then, in another terminal:
+  mpic check honest.example --caa
+  mpic check honest.example --caa --method dns-01 \\
+      --key-authorization-hash 6rltRZA4FTPA2ozpaJCFbuqkwFpoW36oXKg0zSlNRxM
+  mpic check honest.example --caa --method http-01 \\
+      --token honest-token --key-authorization honest-token.honest-thumbprint
+  mpic check hijacked.example --caa --method dns-01 \\
+      --key-authorization-hash NKm4SsnlfQRlK8H7EglhmDmhSnc8ZsdBjW2d-7cmLyI
+  mpic check forbidden.example --caa
+  mpic status";
+
+/// Which Internet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    Loopback,
+    Real,
+}
+
+/// What the stream of records may hold.
+const STREAM_OCTETS_MAX: i64 = 1 << 30;
+
+impl Up {
+    /// Runs the system until a signal, or until one of its processes ends.
+    pub async fn run(self, out: &mut dyn Write) -> Result<Exit, Failure> {
+        let mut signals = Signals::new()?;
+        if self.internet == Kind::Real {
+            resolver::probe(self.forwarder).await.map_err(Failure::malformed)?;
+        }
+        let fleet = self.plan().map_err(Failure::malformed)?;
+        writeln!(out, "directory {}", fleet.layout().dir().display())?;
+        let mut system = System::open(fleet.layout().clone(), Programs::from_environment())?;
+        let ended = tokio::select! {
+            ended = self.start_and_watch(&fleet, &mut system, out) => ended,
+            () = signals.next() => Ok(()),
+        };
+        // Whoever listened may be gone; the children still end in order.
+        let _ = writeln!(out, "stopping");
+        tokio::select! {
+            () = system.stop() => {}
+            () = signals.next() => system.kill().await,
+        }
+        ended.map(|()| Exit::Fine)
+    }
+
+    fn plan(&self) -> Result<Fleet, Box<dyn std::error::Error + Send + Sync>> {
+        let options = |internet| Options {
+            remotes: self.remotes,
+            coordinators: NonZeroUsize::MIN,
+            internet,
+            policy: Policy::of(Profile::Strict),
+            bus_port: None,
+        };
+        let dir = self.dir.path();
+        let fleet = Fleet::plan(&dir, options(Internet::Real))?;
+        match self.internet {
+            Kind::Real => Ok(fleet),
+            Kind::Loopback => {
+                let content = demo::content(fleet.primary(), fleet.remotes())?;
+                Ok(Fleet::plan(&dir, options(Internet::Loopback(content)))?)
+            }
+        }
+    }
+
+    async fn start_and_watch(
+        &self,
+        fleet: &Fleet,
+        system: &mut System,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
+        let bus = self.start(fleet, system, out).await?;
+        writeln!(out, "ready {bus}")?;
+        out.flush()?;
+        Err(system.watch().await.into())
+    }
+
+    /// Starts everything in order, and gives where the bus is.
+    async fn start(
+        &self,
+        fleet: &Fleet,
+        system: &mut System,
+        out: &mut dyn Write,
+    ) -> Result<String, Failure> {
+        fleet.write(SystemClock.now())?;
+        let mut say = |started: &Started| {
+            let Started { name, pid, said } = started;
+            writeln!(out, "{}", format!("{name:<22} ready  pid {pid:<8} {said}").trim_end())?;
+            out.flush()
+        };
+        let bus = only(system.start(vec![fleet.bus()], &mut say).await?);
+        let network = match fleet.internet() {
+            None => Network::Real(self.forwarder),
+            Some(internet) => {
+                let said = only(system.start(vec![internet], &mut say).await?);
+                Network::Loopback(serde_json::from_str::<InternetAddresses>(&said)?)
+            }
+        };
+        provision(&bus).await?;
+        fleet.connect(&bus, &network)?;
+        if let Some(init) = fleet.audit_init() {
+            system.run(init).await?;
+        }
+        system.start(vec![fleet.audit()], &mut say).await?;
+        system.start(fleet.agents(), &mut say).await?;
+        system.start(fleet.coordinator_processes(), &mut say).await?;
+        Ok(bus)
+    }
+}
+
+/// What the one process of a stage said.
+fn only(started: Vec<Started>) -> String {
+    started.into_iter().map(|started| started.said).collect()
+}
+
+/// Makes the stream of records and what belongs to it, or compares it where it is there.
+async fn provision(bus: &str) -> Result<(), Failure> {
+    let role = Role {
+        name: "provision".to_owned(),
+        inbox_prefix: subject::ADMIN_INBOX.to_owned(),
+        subscription_capacity: 64,
+        client_capacity: 64,
+    };
+    let (client, _) = nats::connect(&BusConfig { servers: vec![bus.to_owned()] }, role).await?;
+    stream::provision(&jetstream::new(client), STREAM_OCTETS_MAX, 1).await?;
+    Ok(())
+}
+
+/// What people and service managers send to end a process.
+struct Signals([Signal; 3]);
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let [interrupt, terminate, hangup] = kinds.map(signal);
+        Ok(Self([interrupt?, terminate?, hangup?]))
+    }
+
+    async fn next(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}

@@ -97,3 +97,87 @@ fn keep_authorizing(caa: &mut CaaSeen) {
 const RECORDS_MAX: usize = 64;
 /// Octets of each of them.
 const RECORD_OCTETS_MAX: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::fake_dns::{FakeDns, Say, caa, txt};
+    use crate::testing::{checker, perform};
+    use mpic_common::testing::dns_01_job;
+
+    /// Both observations of a job whose sets are large, all of it evidence.
+    async fn observed() -> Vec<Observation> {
+        let dns = FakeDns::start(|asked| match asked.name.as_str() {
+            "example.com" => {
+                let mut records = vec![caa("example.com", 0, "issue", "other.example"); 20];
+                records.push(caa("example.com", 0, "issue", "ca.example"));
+                Say::records(records)
+            }
+            "com" => Say::no_data(),
+            challenge => {
+                let mut records = vec![txt(challenge, &[&[b'x'; 100]]); 10];
+                records.push(txt(challenge, &[b"digest-of-the-day"]));
+                Say::records(records)
+            }
+        });
+        let dns = dns.await;
+        let observations = perform(&checker(&dns, &[]), &dns_01_job("example.com")).await;
+        observations.into_values().collect()
+    }
+
+    fn octets(observations: &[&mut Observation]) -> usize {
+        observations.iter().map(|seen| format!("{seen:?}").len()).sum()
+    }
+
+    fn cut_to(observations: &mut [Observation], octets_max: usize) {
+        fit(observations.iter_mut(), octets_max, octets);
+    }
+
+    #[tokio::test]
+    async fn what_fits_is_not_touched() {
+        let mut observations = observed().await;
+        let whole = observations.clone();
+        cut_to(&mut observations, usize::MAX);
+        assert_eq!(observations, whole);
+    }
+
+    #[tokio::test]
+    async fn what_decides_goes_last_and_digests_stay_whole() {
+        let whole = observed().await;
+        let size = octets(&whole.clone().iter_mut().collect::<Vec<_>>());
+        for part in 1..20 {
+            let mut cut = whole.clone();
+            let octets_max = size * part / 20;
+            cut_to(&mut cut, octets_max);
+            for (cut, whole) in cut.iter().zip(&whole) {
+                assert_eq!((cut.verdict, cut.reason), (whole.verdict, whole.reason));
+                assert_eq!(cut.truncated, cut != whole);
+                let challenge = cut.dns.iter().find(|seen| seen.purpose == Purpose::Challenge);
+                let first = challenge.map(|seen| seen.rrset[0].escaped());
+                assert!(first.is_none_or(|first| first.contains("digest-of-the-day")));
+                for (cut, whole) in cut.dns.iter().zip(&whole.dns) {
+                    assert_eq!(cut.rrset_digest, whole.rrset_digest);
+                    assert_eq!(cut.rrset_count, whole.rrset_count);
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_authorising_property_is_the_last_of_its_set() {
+        let mut observations = observed().await;
+        let caa = observations.iter_mut().find_map(|seen| seen.caa.as_mut()).unwrap();
+        keep_authorizing(caa);
+        assert_eq!((caa.records.len(), caa.authorized_by, caa.record_count), (1, Some(0), 21));
+        assert_eq!(caa.records[0].value.escaped(), "ca.example");
+    }
+
+    #[tokio::test]
+    async fn redirects_between_the_ends_go_before_the_ends() {
+        let mut hops: Vec<_> = (0..5).map(|port| HopSeen { port, ..HopSeen::default() }).collect();
+        keep_ends(&mut hops);
+        assert_eq!(hops.iter().map(|hop| hop.port).collect::<Vec<_>>(), [0, 4]);
+        keep_ends(&mut hops);
+        assert_eq!(hops.len(), 2);
+    }
+}

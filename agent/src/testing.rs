@@ -97,7 +97,7 @@ pub(crate) const NOW: UnixMs = UnixMs(1_800_000_000_000);
 /// Each wait of the HTTP client, so that a test that exhausts one stays short.
 pub(crate) const HTTP_WAIT: Duration = Duration::from_millis(400);
 
-/// Rules that let 127.0.0.2, 127.0.0.3 and ::1 through; ports 80 and 443 are as given.
+/// Rules that let 127.0.0.2, 127.0.0.3 and `::1` through; ports 80 and 443 are as given.
 pub(crate) fn rules(lab_ports: &[(u16, u16)]) -> Rules {
     let allow = ["127.0.0.2/31", "::1/128"].map(|net| net.parse().unwrap()).to_vec();
     let egress = Egress { lab_ports: lab_ports.iter().copied().collect(), ..Egress::default() };

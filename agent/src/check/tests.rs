@@ -1,1 +1,186 @@
+//! Rows I6 to I17, T1 to T5 and S3 of the behaviour table.
 
+use mpic_common::evidence::DnsSeen;
+use mpic_common::identifier::DnsName;
+use mpic_common::observation::ResolverIdentity;
+use mpic_common::testing::{dns_01_job, http_01_job};
+
+use super::*;
+use crate::resolver::Question;
+use crate::testing::fake_dns::{Asked, FakeDns, Say, cname, txt};
+use crate::testing::{LONG, NOW, StoppedClock, checker, identity, perform, rules};
+
+mod caa;
+
+const DIGEST: &[u8] = b"digest-of-the-day";
+const CHALLENGE: &str = "_acme-challenge.example.com";
+
+fn dns_01_alone(name: &str) -> Job {
+    Job { caa: None, ..dns_01_job(name) }
+}
+
+async fn validate(script: impl Fn(&Asked) -> Say + Send + Sync + 'static) -> Observation {
+    let dns = FakeDns::start(script).await;
+    let job = dns_01_alone("example.com");
+    perform(&checker(&dns, &[]), &job).await.remove(&CheckKind::Dcv).unwrap()
+}
+
+#[tokio::test]
+async fn the_digest_passes_alone_among_others_and_behind_an_alias() {
+    let observation = validate(|_| Say::records(vec![txt(CHALLENGE, &[DIGEST])])).await;
+    assert_eq!((observation.verdict, observation.reason), (Verdict::Pass, None));
+    assert_eq!(observation.observed, Some(mpic_common::octets::Hash::of(DIGEST)));
+    assert_eq!(observation.clause, "3.2.2.4.7");
+    assert_eq!(observation.adn.as_deref(), Some("example.com"));
+    assert!(!observation.truncated);
+    let among = |_: &Asked| {
+        let mut records = vec![txt(CHALLENGE, &[b"other"]); 200];
+        records.push(txt(CHALLENGE, &[DIGEST]));
+        Say::records(records)
+    };
+    let observation = validate(among).await;
+    assert_eq!(observation.reason, None);
+    assert_eq!((observation.dns[0].rrset.len(), observation.dns[0].rrset_count), (64, 201));
+    assert!(observation.truncated);
+    assert!(observation.dns[0].rrset[0].0.ends_with(DIGEST), "the matching one is kept");
+    let alias = |_: &Asked| {
+        Say::records(vec![cname(CHALLENGE, "x.example.net"), txt("x.example.net", &[DIGEST])])
+    };
+    let observation = validate(alias).await;
+    assert_eq!((observation.reason, observation.dns[0].chain.len()), (None, 1));
+}
+
+#[tokio::test]
+async fn a_record_without_the_digest_and_no_record_are_told_apart() {
+    let other = |_: &Asked| Say::records(vec![txt(CHALLENGE, &[b"\x1b[31mother"])]);
+    let observation = validate(other).await;
+    assert_eq!(observation.reason, Some(Reason::RecordMismatch));
+    assert!(observation.detail.contains("\\x1B[31mother"), "{}", observation.detail);
+    assert_eq!(observation.observed, None);
+    assert_eq!(validate(|_| Say::no_data()).await.reason, Some(Reason::DnsNodata));
+    assert_eq!(validate(|_| Say::nx_domain()).await.reason, Some(Reason::DnsNxdomain));
+    assert_eq!(validate(|_| Say::serv_fail(&[6])).await.reason, Some(Reason::DnssecBogus));
+}
+
+#[tokio::test]
+async fn a_wildcard_is_checked_at_its_name_and_an_adn_in_its_place() {
+    let dns = FakeDns::start(|asked| Say::records(vec![txt(&asked.name, &[DIGEST])])).await;
+    let checker = checker(&dns, &[]);
+    let observations = perform(&checker, &dns_01_alone("*.example.com")).await;
+    assert_eq!(observations[&CheckKind::Dcv].reason, None);
+    let mut job = dns_01_alone("a.b.example.com");
+    job.dcv.as_mut().unwrap().adn = Some(DnsName::parse("b.example.com").unwrap());
+    let observations = perform(&checker, &job).await;
+    assert_eq!(observations[&CheckKind::Dcv].matched.as_deref(), Some("b.example.com"));
+    assert_eq!(dns.names(), [CHALLENGE, "_acme-challenge.b.example.com"]);
+}
+
+/// The reason for which `job` is refused, and nothing sent.
+async fn refused(job: Job) -> Option<Reason> {
+    let dns = FakeDns::start(|_| Say::no_data()).await;
+    let observations = perform(&checker(&dns, &[]), &job).await;
+    assert!(dns.asked().is_empty(), "{:?}", dns.asked());
+    let observation = &observations[&CheckKind::Dcv];
+    assert_eq!(observation.verdict, Verdict::Refused);
+    observation.reason
+}
+
+#[tokio::test]
+async fn names_and_addresses_that_are_never_checked_cost_no_packet() {
+    for (name, reason) in [
+        ("a.test", Reason::IdentifierReservedName),
+        ("a.onion", Reason::IdentifierOnion),
+        ("*.co.uk", Reason::IdentifierPublicSuffix),
+    ] {
+        assert_eq!(refused(dns_01_job(name)).await, Some(reason), "{name}");
+    }
+    assert_eq!(refused(http_01_job("10.0.0.1")).await, Some(Reason::IdentifierReservedIp));
+}
+
+#[tokio::test]
+async fn methods_are_refused_where_they_do_not_suit() {
+    assert_eq!(refused(dns_01_alone("8.8.8.8")).await, Some(Reason::MethodUnsuitable));
+    let wildcard = Job { caa: None, ..http_01_job("*.example.com") };
+    assert_eq!(refused(wildcard).await, Some(Reason::MethodUnsuitable));
+    for (method, adn, reason) in [
+        (http_01_job as fn(&str) -> Job, "example.com", Reason::MethodUnsuitable),
+        (dns_01_job, "other.com", Reason::JobMalformed),
+        (dns_01_job, "co.uk", Reason::JobMalformed),
+    ] {
+        let name = if adn == "co.uk" { "a.co.uk" } else { "a.example.com" };
+        let mut job = Job { caa: None, ..method(name) };
+        job.dcv.as_mut().unwrap().adn = Some(DnsName::parse(adn).unwrap());
+        assert_eq!(refused(job).await, Some(reason), "{adn}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_covers_every_check_of_the_job() {
+    let dns = FakeDns::start(|_| Say::no_data()).await;
+    let checker = checker(&dns, &[]);
+    let refused = checker.refuse(&dns_01_job("example.com"), Reason::EngineUnavailable);
+    let verdicts: Vec<_> =
+        refused.iter().map(|(check, seen)| (*check, seen.verdict, seen.reason)).collect();
+    let reason = Some(Reason::EngineUnavailable);
+    let expected = [CheckKind::Dcv, CheckKind::Caa].map(|check| (check, Verdict::Refused, reason));
+    assert_eq!(verdicts, expected);
+}
+
+#[tokio::test]
+async fn a_job_ends_by_its_deadline_with_the_narrowest_reason() {
+    let dns = FakeDns::start(|_| Say::silence()).await;
+    let checker = checker(&dns, &[]);
+    let job = dns_01_job("example.com");
+    let span = Duration::from_millis(200);
+    let started = Instant::now();
+    let observations = checker.perform(&job, Deadline::after(span)).await;
+    assert!(started.elapsed() < span * 2, "{:?}", started.elapsed());
+    assert_eq!(observations[&CheckKind::Dcv].reason, Some(Reason::DnsTimeout));
+    assert_eq!(observations[&CheckKind::Caa].reason, Some(Reason::CaaLookupFailed));
+    let late = checker.perform(&job, Deadline::after(Duration::ZERO)).await;
+    assert!(late.values().all(|seen| seen.verdict == Verdict::Error), "{late:?}");
+}
+
+/// An engine with a fault.
+struct Faulty(ResolverIdentity);
+
+impl DnsEngine for Faulty {
+    type Inquiry = Self;
+
+    fn identity(&self) -> &ResolverIdentity {
+        &self.0
+    }
+
+    async fn self_test(&self) -> Result<(), Reason> {
+        Ok(())
+    }
+
+    fn open(&self, _: Deadline, _: Arc<Budget>) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl Inquiry for Faulty {
+    async fn ask(&self, _: &Question) -> DnsSeen {
+        panic!("a fault");
+    }
+
+    fn used(&self) -> (u32, u32) {
+        (0, 0)
+    }
+}
+
+#[tokio::test]
+async fn a_panic_ends_one_check_as_internal() {
+    let checker = Checker::new(Faulty(identity()), StoppedClock(NOW), rules(&[]));
+    let observations = checker.perform(&dns_01_job("example.com"), Deadline::after(LONG)).await;
+    let reasons: Vec<_> = observations.values().map(|seen| seen.reason).collect();
+    assert_eq!(reasons, [Some(Reason::Internal); 2]);
+}
+
+#[test]
+fn a_detail_is_never_longer_than_512_octets() {
+    let long = Failure::new(Reason::Internal, "ä".repeat(400));
+    assert_eq!(long.detail.len(), 512);
+    assert_eq!(Failure::quote([0xFF; 200]).len(), 400);
+}

@@ -1,8 +1,10 @@
 //! Rows H1 to H25 of the behaviour table, as far as they concern `acme-http-01`.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use mpic_common::job::Challenge;
 use mpic_common::observation::{CheckKind, Observation};
 use mpic_common::reason::Reason;
 use mpic_common::testing::http_01_job;
@@ -100,12 +102,10 @@ async fn the_headers_of_the_job_replace_ours() {
     let mut job = http_01_job("example.com");
     let headers = [("User-Agent", "theirs"), ("X-Request", "7")];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    job.dcv.as_mut().unwrap().challenge = match job.dcv.as_ref().unwrap().challenge.clone() {
-        mpic_common::job::Challenge::AcmeHttp01 { token, key_authorization, .. } => {
-            let headers = std::collections::BTreeMap::from(headers).try_into().unwrap();
-            mpic_common::job::Challenge::AcmeHttp01 { token, key_authorization, headers }
-        }
-        other => other,
+    job.dcv.as_mut().unwrap().challenge = Challenge::AcmeHttp01 {
+        token: "token-1".to_owned().try_into().unwrap(),
+        key_authorization: KEY.to_owned().try_into().unwrap(),
+        headers: BTreeMap::from(headers).try_into().unwrap(),
     };
     let _ = perform(&checker(&dns, &[(80, site.address.port())]), &job).await;
     let request = site.requests().concat().to_lowercase();
@@ -180,7 +180,7 @@ async fn a_body_that_ends_early_is_incomplete() {
 
 #[tokio::test]
 async fn what_is_no_http_1_response_is_malformed() {
-    let headers: String = (0..101).map(|n| format!("X-{n}: 1\r\n")).collect();
+    let headers: String = "X-Many: 1\r\n".repeat(101);
     for octets in [
         KEY.to_owned(),
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),

@@ -154,6 +154,9 @@ async fn bind() -> (UdpSocket, TcpListener) {
     }
 }
 
+/// What the client takes over UDP.
+const UDP_OCTETS: usize = 1_232;
+
 #[derive(Clone)]
 struct Server {
     script: Script,
@@ -182,7 +185,11 @@ impl Server {
         log.push(asked.clone());
         drop(log);
         let say = (self.script)(&asked);
-        (say.distort)(compose(&query, &say))
+        let message = compose(&query, &say);
+        if tcp || message.len() <= UDP_OCTETS {
+            return (say.distort)(message);
+        }
+        (say.distort)(compose(&query, &Say { tc: true, records: Vec::new(), ..say }))
     }
 }
 

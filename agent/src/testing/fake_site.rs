@@ -42,9 +42,11 @@ pub(crate) struct FakeSite {
     _tasks: JoinSet<()>,
 }
 
+type Script = Arc<dyn Fn(&str) -> Vec<Act> + Send + Sync>;
+
 #[derive(Clone)]
 struct Server {
-    script: Arc<dyn Fn(&str) -> Vec<Act> + Send + Sync>,
+    script: Script,
     requests: Arc<Mutex<Vec<String>>>,
     tls: Option<TlsAcceptor>,
 }

@@ -58,9 +58,9 @@ async fn any_certificate_serves_and_its_digest_is_on_record() {
 #[tokio::test]
 async fn a_redirect_back_to_http_is_followed() {
     let dns = FakeDns::start(everything_at(&["127.0.0.2"])).await;
-    let plain = FakeSite::start(SITE, |request| match request.starts_with("GET /plain ") {
-        true => response(200, KEY),
-        false => redirect(301, "https://example.com/x"),
+    let plain = FakeSite::start(SITE, |request| {
+        let is_back = request.starts_with("GET /plain ");
+        if is_back { response(200, KEY) } else { redirect(301, "https://example.com/x") }
     });
     let plain = plain.await;
     let (acceptor, _) = acceptor(rustls::ALL_VERSIONS);

@@ -182,9 +182,8 @@ async fn a_truncated_reply_is_fetched_over_tcp() {
     let seen = seen.await;
     assert_eq!((seen.outcome, seen.transport), (DnsOutcome::Answer, Transport::Tcp));
     assert_eq!(seen.rrset_count, 250);
-    let refused = |asked: &Asked| match asked.tcp {
-        true => Say::silence(),
-        false => Say { tc: true, ..Say::no_data() },
+    let refused = |asked: &Asked| {
+        if asked.tcp { Say::silence() } else { Say { tc: true, ..Say::no_data() } }
     };
     assert_eq!(outcome(refused).await, DnsOutcome::Truncated);
 }
@@ -236,9 +235,9 @@ async fn servfail_is_bogus_by_its_extended_error_or_if_it_resolves_without_check
     for code in [22, 23] {
         assert_eq!(outcome(move |_| Say::serv_fail(&[code])).await, DnsOutcome::ServFail);
     }
-    let only_with_checking = |asked: &Asked| match asked.checking_disabled {
-        false => Say::serv_fail(&[]),
-        true => Say { ad: false, ..Say::records(here()) },
+    let only_with_checking = |asked: &Asked| {
+        let unchecked = Say { ad: false, ..Say::records(here()) };
+        if asked.checking_disabled { unchecked } else { Say::serv_fail(&[]) }
     };
     let seen = ask(only_with_checking).await;
     assert_eq!((seen.outcome, seen.dnssec), (DnsOutcome::Bogus, Dnssec::Bogus));

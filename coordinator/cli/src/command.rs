@@ -1,5 +1,6 @@
 //! The commands, a file each. They print through the writer that they are given.
 
+pub mod check;
 pub mod up;
 
 use std::error::Error;
@@ -33,6 +34,7 @@ Exit codes: 0 corroborated or fine, 1 refused or not as it must be, 2 malformed 
 #[derive(Debug, Subcommand)]
 enum Command {
     Up(up::Up),
+    Check(check::Check),
 }
 
 /// How a command ended.
@@ -104,6 +106,7 @@ impl Arguments {
     pub async fn run(self, out: &mut dyn Write) -> Result<Exit, Failure> {
         match self.command {
             Command::Up(up) => up.run(out).await,
+            Command::Check(check) => check.run(out).await,
         }
     }
 }

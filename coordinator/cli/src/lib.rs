@@ -6,3 +6,4 @@ pub mod command;
 pub mod fleet;
 pub mod resolver;
 pub mod system;
+pub mod table;

@@ -114,3 +114,6 @@ impl Assignment {
         Ok(VerifiedAssignment { assignment, digest, job })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -246,3 +246,6 @@ pub fn findings<'a, R: std::ops::Deref<Target = Reply> + 'a>(
             .collect(),
     }
 }
+
+#[cfg(test)]
+mod tests;

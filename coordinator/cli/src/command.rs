@@ -1,6 +1,7 @@
 //! The commands, a file each. They print through the writer that they are given.
 
 pub mod check;
+pub mod explain;
 pub mod up;
 
 use std::error::Error;
@@ -8,7 +9,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use mpic_common::policy::CertificateType;
 
 /// Multi-Perspective Issuance Corroboration, for people.
 ///
@@ -35,6 +37,7 @@ Exit codes: 0 corroborated or fine, 1 refused or not as it must be, 2 malformed 
 enum Command {
     Up(up::Up),
     Check(check::Check),
+    Explain(explain::Explain),
 }
 
 /// How a command ended.
@@ -58,6 +61,23 @@ impl From<Exit> for ExitCode {
             Exit::Malformed => 2,
             Exit::Undecided => 3,
         })
+    }
+}
+
+/// The kinds of certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Certificate {
+    TlsServer,
+    #[value(name = "s-mime")]
+    SMime,
+}
+
+impl From<Certificate> for CertificateType {
+    fn from(certificate: Certificate) -> Self {
+        match certificate {
+            Certificate::TlsServer => Self::TlsServer,
+            Certificate::SMime => Self::SMime,
+        }
     }
 }
 
@@ -107,6 +127,7 @@ impl Arguments {
         match self.command {
             Command::Up(up) => up.run(out).await,
             Command::Check(check) => check.run(out).await,
+            Command::Explain(explain) => explain.run(out),
         }
     }
 }

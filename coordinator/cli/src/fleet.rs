@@ -27,6 +27,7 @@ use mpic_audit::note;
 use mpic_common::code::{CaId, CodeError, CoordinatorId, PerspectiveId};
 use mpic_common::limits::COHORT_MAX;
 use mpic_common::policy::Policy;
+use mpic_common::reply::PerspectiveRole;
 use mpic_common::signature::PublicKey;
 use mpic_common::time::UnixMs;
 use mpic_common::wire::Malformed;
@@ -98,6 +99,8 @@ pub struct Fleet {
 pub struct Member {
     /// Its code.
     pub code: PerspectiveId,
+    /// Whether it is the primary.
+    pub role: PerspectiveRole,
     /// Where it is said to be.
     pub site: Site,
     /// Where its checks leave from on the small Internet, and so how that knows it.
@@ -151,10 +154,10 @@ impl Fleet {
         }
         let layout =
             Layout::new(dir).map_err(|source| FleetError::Io { path: dir.to_owned(), source })?;
-        let primary = Member::new(atlas::PRIMARY, 1)?;
+        let primary = Member::new(atlas::PRIMARY, PerspectiveRole::Primary, 1)?;
         let remotes = (2..)
             .zip(atlas::REMOTES.iter().take(remotes))
-            .map(|(number, site)| Member::new(*site, number))
+            .map(|(number, site)| Member::new(*site, PerspectiveRole::Remote, number))
             .collect::<Result<_, _>>()?;
         let coordinators = (0..options.coordinators.get())
             .map(|number| format!("coordinator-{number}").parse())
@@ -252,9 +255,10 @@ impl Fleet {
 
 impl Member {
     /// The perspective at `site`, the `number`th on the small Internet, from 1.
-    fn new(site: Site, number: u8) -> Result<Self, CodeError> {
+    fn new(site: Site, role: PerspectiveRole, number: u8) -> Result<Self, CodeError> {
         Ok(Self {
             code: site.code()?,
+            role,
             site,
             source: Ipv4Addr::new(127, 0, 1, number),
             resolver: Ipv4Addr::new(127, 0, 2, number),

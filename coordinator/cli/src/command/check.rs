@@ -9,13 +9,13 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use mpic_common::limits::BUDGET;
-use mpic_common::policy::{CertificateType, Outcome};
+use mpic_common::policy::Outcome;
 use mpic_common::record::{RefusalCode, RefusalRecord};
 use mpic_runtime::ca_client::{CaClient, Submission, Submitted};
 use mpic_runtime::clock::{Clock, SystemClock};
 use tokio::time::Instant;
 
-use super::{Dir, Exit, Failure};
+use super::{Certificate, Dir, Exit, Failure};
 use crate::client::ClientConfig;
 use crate::fleet::layout::Layout;
 use report::Report;
@@ -83,23 +83,6 @@ enum Method {
     Dns01,
     #[value(name = "http-01")]
     Http01,
-}
-
-/// The kinds of certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Certificate {
-    TlsServer,
-    #[value(name = "s-mime")]
-    SMime,
-}
-
-impl From<Certificate> for CertificateType {
-    fn from(certificate: Certificate) -> Self {
-        match certificate {
-            Certificate::TlsServer => Self::TlsServer,
-            Certificate::SMime => Self::SMime,
-        }
-    }
 }
 
 /// When the remotes are asked.

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use mpic_common::code::PerspectiveId;
+use mpic_common::reply::PerspectiveRole;
 use mpic_runtime::config::BusConfig;
 use serde::Serialize;
 
@@ -13,6 +14,7 @@ use super::{InternetAddresses, Member, Network, Shared, keys};
 #[derive(Serialize)]
 pub(super) struct Config<'a> {
     perspective: &'a PerspectiveId,
+    role: PerspectiveRole,
     directory_file: PathBuf,
     directory_root: String,
     key_file: PathBuf,
@@ -25,6 +27,7 @@ pub(super) struct Config<'a> {
 #[derive(Serialize)]
 struct Dns {
     forwarder: Option<SocketAddr>,
+    forwarder_remote: bool,
 }
 
 /// What a perspective of the small Internet needs beyond the rules.
@@ -68,11 +71,12 @@ pub(super) fn config<'a>(shared: &Shared<'_>, member: &'a Member, network: &Netw
     };
     Config {
         perspective: &member.code,
+        role: member.role,
         directory_file: layout.directory_file(),
         directory_root: shared.root.to_string(),
         key_file: layout.key(&keys::agent(&member.code)),
         bus: shared.bus.clone(),
-        dns: Dns { forwarder },
+        dns: Dns { forwarder, forwarder_remote: forwarder.is_some_and(is_remote) },
         beyond: lab,
     }
 }
@@ -90,15 +94,28 @@ fn ports(internet: &InternetAddresses) -> BTreeMap<String, u16> {
     BTreeMap::from([("443".to_owned(), internet.https), ("80".to_owned(), internet.http)])
 }
 
+/// A resolver on another host.
+fn is_remote(resolver: SocketAddr) -> bool {
+    !resolver.ip().is_loopback()
+}
+
 /// The relaxations that agents of this network state in each reply, in their canonical form.
 pub(super) fn relaxations(network: &Network) -> Vec<String> {
-    let Network::Loopback(internet) = network else { return Vec::new() };
-    let ports: Vec<_> = ports(internet).iter().map(|(from, to)| format!("{from} = {to}")).collect();
-    vec![
-        format!("addr.allow=[\"{LOOPBACK}\"]"),
-        format!("lab.ports={{ {} }}", ports.join(", ")),
-        format!("names.allow_suffix=[\"{SUFFIX}\"]"),
-    ]
+    match network {
+        Network::Real(forwarder) if is_remote(*forwarder) => {
+            vec!["dns.forwarder_remote=true".to_owned()]
+        }
+        Network::Real(_) => Vec::new(),
+        Network::Loopback(internet) => {
+            let ports = ports(internet);
+            let ports: Vec<_> = ports.iter().map(|(from, to)| format!("{from} = {to}")).collect();
+            vec![
+                format!("addr.allow=[\"{LOOPBACK}\"]"),
+                format!("lab.ports={{ {} }}", ports.join(", ")),
+                format!("names.allow_suffix=[\"{SUFFIX}\"]"),
+            ]
+        }
+    }
 }
 
 /// The names of the small Internet end so.

@@ -89,7 +89,8 @@ impl Policy {
         }
     }
 
-    fn non_corroborations_max(&self, remotes: usize) -> usize {
+    /// How many of `remotes` may fail to corroborate.
+    pub fn non_corroborations_max(&self, remotes: usize) -> usize {
         let profile = self.profile.non_corroborations_max(remotes);
         self.non_corroborations_max.map_or(profile, |limit| limit.min(profile))
     }

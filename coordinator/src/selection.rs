@@ -1,5 +1,9 @@
 //! Selects the cohort of a job: distinct remotes, in an order that no applicant can foresee.
 
+mod pool;
+
+use std::collections::BTreeMap;
+
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
@@ -9,8 +13,10 @@ use mpic_common::directory::Directory;
 use mpic_common::job::{FieldError, Job, JobId, PrimaryMode};
 use mpic_common::limits::COHORT_MAX;
 use mpic_common::perspective::Perspective;
-use mpic_common::policy::Requirement;
+use mpic_common::policy::{Policy, Requirement};
 use mpic_common::time::UnixMs;
+
+use pool::Pool;
 
 /// Why there is no cohort.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +34,12 @@ pub enum SelectionError {
         needed: usize,
         /// How many there are.
         found: usize,
+    },
+    /// The regions are too few once the allowed non-corroborations happen.
+    #[error("no cohort keeps {needed} registries' regions when its allowed failures happen")]
+    TooFewRegistries {
+        /// How many are needed.
+        needed: usize,
     },
     /// They do not make a cohort.
     #[error(transparent)]
@@ -74,96 +86,81 @@ pub fn select(
                 .ok_or(SelectionError::NoExternalPrimary)?,
         ),
     };
-    let wanted = job.stricter.remotes.unwrap_or(COHORT_MAX);
-    let remotes = distinct(primary, directory.perspectives(at), seed, wanted);
-    let needed = needed(job, directory, at);
-    if remotes.len() < needed {
-        return Err(SelectionError::TooFew { needed, found: remotes.len() });
-    }
+    let candidates = candidates(primary, directory.perspectives(at), seed);
+    let needs = Needs::of(job, directory.policy(), at);
+    let remotes = needs.meet(&candidates)?;
     Ok(Cohort::new(primary, &remotes)?)
 }
 
-fn needed(job: &Job, directory: &Directory, at: UnixMs) -> usize {
-    let row = Requirement::in_force(job.certificate_type, at.date());
-    let least = row.map_or(1, |row| row.remotes_min);
-    let policy = directory.policy().remotes_min.unwrap_or(0);
-    least.max(policy).max(job.stricter.remotes.unwrap_or(0))
-}
-
-/// Goes through the remotes in the order of the seed and takes each that is distinct from those
-/// taken before.
-fn distinct<'a>(
+/// The remotes that are distinct from the primary, in the order of the seed.
+fn candidates<'a>(
     primary: PrimaryPlace<'_>,
     perspectives: impl Iterator<Item = &'a Perspective>,
     seed: u64,
-    wanted: usize,
 ) -> Vec<&'a Perspective> {
     let mut candidates: Vec<_> =
         perspectives.filter(|perspective| primary.is_distinct_from(perspective)).collect();
-    candidates.sort_by_key(|perspective| {
+    candidates.sort_by_cached_key(|perspective| {
         keyed(&seed.to_be_bytes(), perspective.code.as_str().as_bytes())
     });
-    let mut taken: Vec<&Perspective> = Vec::new();
-    for candidate in candidates {
-        if taken.len() < wanted && taken.iter().all(|other| other.is_distinct_from(candidate)) {
-            taken.push(candidate);
+    candidates
+}
+
+/// What a cohort must be like.
+struct Needs<'a> {
+    least: usize,
+    most: usize,
+    registries: usize,
+    policy: &'a Policy,
+}
+
+impl<'a> Needs<'a> {
+    fn of(job: &Job, policy: &'a Policy, at: UnixMs) -> Self {
+        let row = Requirement::in_force(job.certificate_type, at.date());
+        let least = row.map_or(1, |row| row.remotes_min).max(policy.remotes_min.unwrap_or(0));
+        Self {
+            least: job.stricter.remotes.unwrap_or(least).max(least),
+            most: job.stricter.remotes.unwrap_or(COHORT_MAX),
+            registries: row.map_or(1, |row| row.registries_min),
+            policy,
         }
     }
-    taken
+
+    /// The largest cohort that keeps enough registries' regions whichever of its allowed
+    /// non-corroborations happen.
+    fn meet<'p>(
+        &self,
+        candidates: &[&'p Perspective],
+    ) -> Result<Vec<&'p Perspective>, SelectionError> {
+        let pool = Pool::new(candidates);
+        let found = pool.largest();
+        if found < self.least {
+            return Err(SelectionError::TooFew { needed: self.least, found });
+        }
+        (self.least..=found.min(self.most))
+            .rev()
+            .map(|size| pool.spread(size))
+            .find(|cohort| self.survives(cohort))
+            .ok_or(SelectionError::TooFewRegistries { needed: self.registries })
+    }
+
+    fn survives(&self, cohort: &[&Perspective]) -> bool {
+        let mut regions = BTreeMap::<_, usize>::new();
+        for remote in cohort {
+            *regions.entry(remote.egress.registry).or_default() += 1;
+        }
+        // The worst failures empty the smallest regions first.
+        let mut failing = self.policy.non_corroborations_max(cohort.len());
+        let mut sizes: Vec<_> = regions.into_values().collect();
+        sizes.sort_unstable();
+        let emptied = sizes.iter().take_while(|size| {
+            let empties = **size <= failing;
+            failing = failing.saturating_sub(**size);
+            empties
+        });
+        sizes.len() - emptied.count() >= self.registries
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use mpic_common::testing::{Fleet, dns_01_job};
-
-    use super::*;
-
-    const NOW: UnixMs = UnixMs(1_800_000_000_000);
-
-    fn select_from(fleet: &Fleet, job: &Job, seed: u64) -> Result<Cohort, SelectionError> {
-        select(job, &fleet.directory(), fleet.primary(), NOW, seed)
-    }
-
-    #[test]
-    fn all_suitable_remotes_are_the_cohort() {
-        let cohort = select_from(&Fleet::new(6), &dns_01_job("a.example"), 1).unwrap();
-        assert_eq!(cohort.remotes().len(), 6);
-    }
-
-    #[test]
-    fn a_job_may_ask_for_fewer_and_the_seed_chooses() {
-        let (fleet, mut job) = (Fleet::new(8), dns_01_job("a.example"));
-        job.stricter.remotes = Some(5);
-        let cohorts: BTreeSet<Vec<_>> = (0..50)
-            .map(|seed| select_from(&fleet, &job, seed).unwrap())
-            .map(|cohort| cohort.remotes().keys().cloned().collect())
-            .collect();
-        assert!(cohorts.iter().all(|cohort| cohort.len() == 5));
-        assert!(cohorts.len() > 10, "only {} cohorts of 50 seeds", cohorts.len());
-        let again = select_from(&fleet, &job, 7).unwrap();
-        assert_eq!(select_from(&fleet, &job, 7).unwrap(), again, "a seed gives one cohort");
-    }
-
-    #[test]
-    fn too_few_remotes_are_refused_before_anyone_is_asked() {
-        let error = select_from(&Fleet::new(4), &dns_01_job("a.example"), 1).unwrap_err();
-        assert_eq!(error, SelectionError::TooFew { needed: 5, found: 4 });
-    }
-
-    #[test]
-    fn the_seed_depends_on_the_secret_and_the_job() {
-        use mpic_common::testing::job_id;
-        assert_ne!(seed(&[1; 32], &job_id(1)), seed(&[2; 32], &job_id(1)));
-        assert_ne!(seed(&[1; 32], &job_id(1)), seed(&[1; 32], &job_id(2)));
-    }
-
-    #[test]
-    fn an_external_primary_needs_a_place() {
-        let mut job = dns_01_job("a.example");
-        job.primary = PrimaryMode::External;
-        let error = select_from(&Fleet::new(6), &job, 1).unwrap_err();
-        assert_eq!(error, SelectionError::NoExternalPrimary);
-    }
-}
+mod tests;

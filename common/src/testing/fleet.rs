@@ -47,6 +47,12 @@ impl Fleet {
         Self { primary, remotes: remotes(count.min(9)), sign_jobs: false }
     }
 
+    /// A fleet whose remotes lie in these regions, at most nine of them.
+    pub fn of(regions: &[RegionalInternetRegistry]) -> Self {
+        let codes = (0..9).map(|index| format!("r{index}").parse().unwrap());
+        Self { remotes: codes.zip(regions.iter().copied()).collect(), ..Self::new(0) }
+    }
+
     /// The same fleet, whose CA must sign its jobs.
     #[must_use]
     pub fn with_signed_jobs(self) -> Self {

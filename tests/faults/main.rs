@@ -1,0 +1,2 @@
+//! Processes are killed, frozen and starved under load; what was answered stays recorded.
+#![cfg(test)]

@@ -1,0 +1,159 @@
+//! The log of a system under test as an auditor finds it, and the comparison of it with what the
+//! stream has and with what the CA was told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_nats::jetstream;
+use mpic_audit::finding::Severity;
+use mpic_audit::note::LogPublicKey;
+use mpic_audit::{bundle, verify};
+use mpic_common::code::PerspectiveId;
+use mpic_common::job::JobId;
+use mpic_common::octets::Hash;
+use mpic_common::record::{DecisionRecord, LateRecord, RefusalRecord, SupersededRecord, leaf_hash};
+use mpic_common::reply::Reply;
+use mpic_common::subject;
+use mpic_common::wire::{Envelope, Kind, decode_body};
+use mpic_runtime::ca_client::Recorded;
+use serde::de::DeserializeOwned;
+
+use crate::certification_authority::CertificationAuthority;
+use crate::cluster::Cluster;
+use crate::process::eventually;
+
+/// A verified log.
+#[derive(Debug)]
+pub struct Log {
+    /// The exact entries, genesis first.
+    pub entries: Vec<Vec<u8>>,
+}
+
+impl Cluster {
+    /// Waits until the log has all that the stream has now, and audits it: it verifies, replays,
+    /// is the stream octet by octet with nothing in twice, and holds what the CA was told.
+    pub async fn audited(&self, ca: &CertificationAuthority) -> Log {
+        let stream = self.records().await;
+        let last = stream.cached_info().state.last_sequence;
+        let key = self.log_key();
+        eventually("the log has what the stream has", || {
+            let note = std::fs::read(self.layout().log().join("checkpoint")).ok()?;
+            (key.open(&note).unwrap().size > last).then_some(())
+        })
+        .await;
+        let log = Log::verified(&self.layout().log(), &key);
+        for seq in 1..=last {
+            let message = stream.get_raw_message(seq).await.unwrap();
+            assert_eq!(log.entry(seq), &*message.payload, "entry {seq} is the stream's");
+        }
+        log.holds_nothing_twice();
+        log.holds(&ca.kept());
+        log
+    }
+
+    /// The stream of records.
+    pub async fn records(&self) -> jetstream::stream::Stream {
+        self.jetstream().await.get_stream(subject::AUDIT_STREAM).await.unwrap()
+    }
+
+    /// What the checkpoints of the log are verified with.
+    pub fn log_key(&self) -> LogPublicKey {
+        std::fs::read_to_string(self.layout().log_public_key()).unwrap().trim().parse().unwrap()
+    }
+}
+
+impl Log {
+    /// Reads the log in `dir`, which must pass every check on its files.
+    pub fn verified(dir: &std::path::Path, key: &LogPublicKey) -> Self {
+        let report = verify::verify(dir, key, &verify::Options::default()).unwrap();
+        assert!(report.has_passed(Severity::Warning), "{:?}", report.findings);
+        let size = report.heads.first().unwrap().size;
+        let entries = (0..size.div_ceil(256)).flat_map(|number| {
+            let width = 256.min(size - number * 256);
+            let partial = if width < 256 { format!(".p/{width}") } else { String::new() };
+            let octets = std::fs::read(dir.join(format!("tile/entries/{number:03}{partial}")));
+            let octets = octets.unwrap();
+            bundle::entries(&octets, width)
+                .unwrap()
+                .into_iter()
+                .map(<[u8]>::to_vec)
+                .collect::<Vec<_>>()
+        });
+        Self { entries: entries.collect() }
+    }
+
+    /// The entry of a stream sequence: the log begins where the stream does.
+    pub fn entry(&self, seq: u64) -> &[u8] {
+        let index = usize::try_from(seq).unwrap();
+        self.entries.get(index).unwrap_or_else(|| panic!("the log has sequence {seq}"))
+    }
+
+    /// The bodies of every entry of this kind, in order.
+    pub fn of_kind<T: DeserializeOwned>(&self, kind: Kind) -> Vec<T> {
+        let envelopes =
+            self.entries.iter().filter_map(|entry| Envelope::parse(entry, usize::MAX).ok());
+        let of_kind = envelopes.filter(|envelope| envelope.kind == kind);
+        of_kind.map(|envelope| decode_body(kind, envelope.body).unwrap()).collect()
+    }
+
+    /// The decisions on a job.
+    pub fn decisions(&self, job: JobId) -> Vec<DecisionRecord> {
+        let mut all: Vec<DecisionRecord> = self.of_kind(Kind::Decision);
+        all.retain(|decision| decision.job == job);
+        all
+    }
+
+    /// The late replies to a job.
+    pub fn late(&self, job: JobId) -> Vec<LateRecord> {
+        let mut all: Vec<LateRecord> = self.of_kind(Kind::Late);
+        all.retain(|late| late.job == job);
+        all
+    }
+
+    /// The decisions on a job that came second.
+    pub fn superseded(&self, job: JobId) -> Vec<SupersededRecord> {
+        let mut all: Vec<SupersededRecord> = self.of_kind(Kind::Superseded);
+        all.retain(|superseded| superseded.job == job);
+        all
+    }
+
+    /// The refusals, in order.
+    pub fn refusals(&self) -> Vec<RefusalRecord> {
+        self.of_kind(Kind::Refusal)
+    }
+
+    /// One decision a job, and no octets twice.
+    fn holds_nothing_twice(&self) {
+        let leaves: BTreeSet<_> = self.entries.iter().map(|entry| leaf_hash(entry)).collect();
+        assert_eq!(leaves.len(), self.entries.len(), "an entry is in the log twice");
+        let mut decided = BTreeSet::new();
+        for decision in self.of_kind::<DecisionRecord>(Kind::Decision) {
+            assert!(decided.insert(decision.job), "{} was decided twice", decision.job);
+        }
+    }
+
+    /// What a CA was told is where it was told.
+    pub fn holds(&self, told: &[Recorded]) {
+        for recorded in told {
+            let job = recorded.decision.job;
+            assert_eq!(self.entry(recorded.seq), &*recorded.octets, "the decision on {job}");
+            assert_eq!(leaf_hash(&recorded.octets), recorded.leaf, "the leaf of {job}");
+        }
+    }
+}
+
+/// The replies that a decision rests on, by perspective.
+pub fn replies(decision: &DecisionRecord) -> BTreeMap<PerspectiveId, Reply> {
+    let reply = |octets: &[u8]| {
+        let envelope = Envelope::parse(octets, usize::MAX).unwrap().of_kind(Kind::Reply).unwrap();
+        decode_body(Kind::Reply, envelope.body).unwrap()
+    };
+    let of = |reply_record: &mpic_common::record::ReplyRecord| {
+        (reply_record.perspective.clone(), reply(&reply_record.reply.0))
+    };
+    decision.replies.iter().map(of).collect()
+}
+
+/// SHA-256 of a job's body in an envelope.
+pub fn digest_of(envelope: &[u8]) -> Hash {
+    Envelope::parse(envelope, usize::MAX).unwrap().digest()
+}

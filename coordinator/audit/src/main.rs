@@ -116,10 +116,15 @@ async fn run(
     supervisor.spawn("bus", nats::watch(events, stop));
     nats::echo(&client, "audit", "").await.map_err(StartError::from)?;
     background::verify_once(config.directory(), key);
-    readiness::notify();
     let (size, root) = head.unzip();
-    tracing::info!(origin = config.origin, size, root = root.map(tracing::field::display), "ready");
-    Ok(supervisor.run(DRAIN_MAX).await?)
+    let announced = async {
+        readiness::notify();
+        let root = root.map(tracing::field::display);
+        tracing::info!(origin = config.origin, size, root, "ready");
+    };
+    // The supervisor first: it listens for signals before anybody hears of readiness.
+    let (ended, ()) = tokio::join!(supervisor.run(DRAIN_MAX), announced);
+    Ok(ended?)
 }
 
 /// What the stream delivers again where it does not suffice; the service manager waits longer.

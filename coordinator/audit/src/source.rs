@@ -51,7 +51,7 @@ pub enum SourceError {
         /// The stream or consumer.
         what: String,
         /// Why.
-        source: jetstream::context::RequestError,
+        source: async_nats::RequestError,
     },
     /// The server says no.
     #[error("the server has no {what}: {answer}")]
@@ -159,10 +159,14 @@ async fn ask(
     subject: String,
 ) -> Result<Value, SourceError> {
     let what = what.to_owned();
-    let answer: Value = match context.request(subject, &()).await {
-        Ok(answer) => answer,
+    // An empty payload: that of the library's own requests is refused for consumers.
+    let asked = context.client().request(format!("$JS.API.{subject}"), Bytes::new()).await;
+    let answer = match asked {
+        Ok(message) => message.payload,
         Err(source) => return Err(SourceError::Ask { what, source }),
     };
+    let answer: Value = serde_json::from_slice(&answer)
+        .map_err(|error| SourceError::Answer { what: what.clone(), why: error.to_string() })?;
     match answer.get("error") {
         Some(error) => Err(SourceError::Absent { what, answer: error.to_string() }),
         None => Ok(answer),

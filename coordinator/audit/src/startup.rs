@@ -137,6 +137,7 @@ pub async fn start(
     let fence = BucketFence::read(store, &config.origin).await;
     check_stream(config, &shard, &stream, state).await?;
     let shard = check_head(config, shard, &stream, fence.note()).await?;
+    let shard = catch_up(config, shard, &stream, state).await?;
     let mut log = FencedLog::new(shard, fence);
     log.catch_up().await?;
     Ok(Started { log, stream })
@@ -218,16 +219,21 @@ async fn check_stream(
 /// redone from the stream up to that head.
 async fn check_head(
     config: &Config,
-    mut shard: Shard<Disk>,
+    shard: Shard<Disk>,
     stream: &AuditStream,
     head: Option<&[u8]>,
 ) -> Result<Shard<Disk>, StartError> {
     let Some(head) = head else { return Ok(shard) };
     let key: LogPublicKey = config.key()?.public().clone();
     let Checkpoint { size, root, .. } = key.open(head)?;
-    let redone = if size > shard.size() {
+    let is_behind = size > shard.size();
+    let redone = if is_behind {
         tracing::error!(size = shard.size(), head = size, "the log was rolled back, redoing it");
-        let redone = redo(config, shard.edge().clone(), stream, size, |_| ()).await?;
+        let redone = read_on(config, shard.edge().clone(), stream, size, |_| ()).await?;
+        if redone.size() < size {
+            let seq = config.base_seq.get() + redone.size() - 1;
+            return Err(StartError::RolledBack { size: shard.size(), seq });
+        }
         redone.root()
     } else {
         shard.root_at(size)?
@@ -235,30 +241,56 @@ async fn check_head(
     if redone != root {
         return Err(StartError::HeadFork { size });
     }
+    if is_behind { commit_up_to(config, shard, stream, size).await } else { Ok(shard) }
+}
+
+/// Commits what the stream has and a killed run may have had in its hands: the consumer would
+/// deliver it again only after `ack_wait`.
+async fn catch_up(
+    config: &Config,
+    shard: Shard<Disk>,
+    stream: &AuditStream,
+    state: StreamState,
+) -> Result<Shard<Disk>, StartError> {
+    let size = (state.last_seq + 2).saturating_sub(config.base_seq.get());
+    let size = size.min(shard.size() + ACK_PENDING_MAX);
+    commit_up_to(config, shard, stream, size).await
+}
+
+/// Commits entries from the stream up to a size, or to a message that the stream lacks.
+async fn commit_up_to(
+    config: &Config,
+    mut shard: Shard<Disk>,
+    stream: &AuditStream,
+    size: u64,
+) -> Result<Shard<Disk>, StartError> {
     while shard.size() < size {
         let end = size.min(shard.size() + BATCH);
         let mut batch = Vec::new();
-        redo(config, shard.edge().clone(), stream, end, |entry| batch.push(entry)).await?;
-        shard = blocking(move || Ok(shard.commit(&batch)?)).await?;
+        read_on(config, shard.edge().clone(), stream, end, |entry| batch.push(entry)).await?;
+        let is_short = (batch.len() as u64) < end - shard.size();
+        if !batch.is_empty() {
+            shard = blocking(move || Ok(shard.commit(&batch)?)).await?;
+        }
+        if is_short {
+            break;
+        }
     }
     Ok(shard)
 }
 
-/// The edge that the stream's messages lead to, up to a size; hands out each entry.
-async fn redo(
+/// The edge that the stream's messages lead to, up to a size or to a message that the stream
+/// lacks; hands out each entry.
+async fn read_on(
     config: &Config,
     mut edge: Edge,
-    source: &AuditStream,
+    stream: &AuditStream,
     size: u64,
     mut each: impl FnMut(Bytes),
 ) -> Result<Edge, StartError> {
-    let started = edge.size();
-    let sequences = (started..size).map(|index| config.base_seq.get() + index - 1);
-    let mut entries = stream::iter(sequences)
-        .map(|seq| async move { (seq, source.fetch(seq).await) })
-        .buffered(FETCHES_MAX);
-    while let Some((seq, entry)) = entries.next().await {
-        let entry = entry.ok_or(StartError::RolledBack { size: started, seq })?;
+    let sequences = (edge.size()..size).map(|index| config.base_seq.get() + index - 1);
+    let mut entries = stream::iter(sequences).map(|seq| stream.fetch(seq)).buffered(FETCHES_MAX);
+    while let Some(Some(entry)) = entries.next().await {
         edge = edge.append(&[leaf_hash(&entry)]).map_err(LogError::from)?.edge;
         each(entry);
     }
@@ -276,6 +308,9 @@ const COMPARED: u64 = 256;
 
 /// Requests at one time.
 const FETCHES_MAX: usize = 64;
+
+/// `max_ack_pending` of the consumer.
+const ACK_PENDING_MAX: u64 = 4_096;
 
 /// Entries redone in one commit.
 const BATCH: u64 = 1_000;

@@ -1,7 +1,10 @@
 //! The commands, a file each. They print through the writer that they are given.
 
+pub mod audit;
 pub mod check;
+pub mod directory;
 pub mod explain;
+pub mod status;
 pub mod up;
 
 use std::error::Error;
@@ -38,6 +41,9 @@ enum Command {
     Up(up::Up),
     Check(check::Check),
     Explain(explain::Explain),
+    Status(status::Status),
+    Audit(audit::Audit),
+    Directory(directory::DirectoryArguments),
 }
 
 /// How a command ended.
@@ -128,6 +134,9 @@ impl Arguments {
             Command::Up(up) => up.run(out).await,
             Command::Check(check) => check.run(out).await,
             Command::Explain(explain) => explain.run(out),
+            Command::Status(status) => status.run(out).await,
+            Command::Audit(audit) => audit.run(out),
+            Command::Directory(directory) => directory.run(out),
         }
     }
 }

@@ -1,1 +1,215 @@
-fn main() {}
+//! One agent process: wiring only.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::Client;
+use mpic_agent::check::{Checker, Rules};
+use mpic_agent::config::{Config, Effective};
+use mpic_agent::directory::{Directories, Source};
+use mpic_agent::health::EngineHealth;
+use mpic_agent::resolver::DnsEngine;
+use mpic_agent::resolver::forwarder::Forwarder;
+use mpic_agent::responder::{Drops, Identity, Parts, Responder};
+use mpic_agent::subscription::Assignments;
+use mpic_common::perspective::Perspective;
+use mpic_common::signature::SigningKey;
+use mpic_common::subject;
+use mpic_runtime::clock::{Clock, SystemClock};
+use mpic_runtime::discovery::{Discovery, Endpoint, Service, Stats, process_id};
+use mpic_runtime::nats::{self, BusError, Role};
+use mpic_runtime::process::{Arguments, EXIT_CONFIG, EXIT_DENIED, fail};
+use mpic_runtime::supervisor::Supervisor;
+use mpic_runtime::{keys, readiness, telemetry};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// What the agent has before it connects.
+struct Prepared {
+    config: Config,
+    key: SigningKey,
+    directories: Directories,
+    own: Perspective,
+    rules: Rules,
+    effective: Effective,
+}
+
+/// How long checks at work may take to end; the service manager waits 25 s.
+const DRAIN: Duration = Duration::from_secs(24);
+
+fn main() -> ExitCode {
+    let prepared = Arguments::parse(std::env::args().skip(1))
+        .map_err(Failure::from)
+        .and_then(|arguments| prepare(&arguments).map(|prepared| (prepared, arguments)));
+    let (prepared, arguments) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => return fail(&*error, EXIT_CONFIG),
+    };
+    if arguments.check_only {
+        return ExitCode::SUCCESS;
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error, 1),
+    };
+    match runtime.block_on(run(prepared)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_denied(&*error) => fail(&*error, EXIT_DENIED),
+        Err(error) => fail(&*error, 1),
+    }
+}
+
+fn is_denied(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source())
+        .any(|error| matches!(error.downcast_ref(), Some(BusError::Denied(_))))
+}
+
+fn prepare(arguments: &Arguments) -> Result<Prepared, Failure> {
+    let config = Config::load(&arguments.config)?;
+    let key = keys::load(&config.key_file)?;
+    let source = Source {
+        file: config.directory_file.clone(),
+        root: config.directory_root.clone(),
+        perspective: config.perspective.clone(),
+        key: key.public(),
+    };
+    let directories = Directories::load(source, SystemClock.now())?;
+    let own = directories.own(SystemClock.now())?;
+    let rules = config.rules()?;
+    let effective = Effective::new(&config)?;
+    telemetry::init(&config.log)?;
+    Ok(Prepared { config, key, directories, own, rules, effective })
+}
+
+async fn run(prepared: Prepared) -> Result<(), Failure> {
+    let Prepared { config, key, directories, own, rules, effective } = prepared;
+    let agent = process_id()?;
+    let engine = config.engine(&own);
+    let health = Arc::new(EngineHealth::default());
+    health.test(&engine).await;
+
+    let (client, events) = nats::connect(&config.bus, role(&config)).await?;
+    let mut supervisor = Supervisor::new();
+    supervisor.spawn("bus", nats::watch(events, supervisor.stop()));
+    supervisor.spawn("health", Arc::clone(&health).run(engine.clone(), supervisor.stop()));
+
+    let directories = Arc::new(directories);
+    supervisor.spawn("directory", reload(Arc::clone(&directories), supervisor.stop()));
+    let permits = Arc::new(Semaphore::new(config.limits.concurrent_jobs.get()));
+    let drops = Arc::new(Drops::default());
+    let responder = Arc::new(Responder::new(Parts {
+        identity: Identity {
+            perspective: config.perspective.clone(),
+            role: config.role,
+            registry: own.egress.registry,
+            agent: agent.clone(),
+            software: mpic_runtime::SOFTWARE.to_owned(),
+            config_digest: effective.digest(rules.names.digest()),
+            resolvers: vec![engine.identity().clone()],
+            relaxations: effective.relaxations(),
+        },
+        checker: Checker::new(engine, SystemClock, rules),
+        health,
+        key,
+        directories,
+        permits: Arc::clone(&permits),
+        job_max: Duration::from_millis(config.limits.job_ms),
+        clock_skew_max: Duration::from_millis(config.limits.clock_skew_ms),
+        drops: Arc::clone(&drops),
+    }));
+    let stats = stats(Arc::clone(&responder), permits, drops, &config);
+    let discovery = discovery(&client, &config, &own, agent, stats).await?;
+    supervisor.spawn("discovery", discovery.run(supervisor.stop()));
+    let assignments = Assignments::subscribe(client.clone(), config.perspective.clone()).await?;
+    supervisor.spawn("responder", responder.run(client.clone(), assignments, supervisor.stop()));
+    nats::echo(&client, "agent", config.perspective.as_str()).await?;
+    readiness::notify();
+    tracing::info!(perspective = %config.perspective, "ready");
+
+    let ended = supervisor.run(DRAIN).await;
+    client.flush().await?;
+    // The server answers in order: once the echo is back it has every reply.
+    nats::echo(&client, "agent", config.perspective.as_str()).await?;
+    Ok(ended?)
+}
+
+fn role(config: &Config) -> Role {
+    Role {
+        name: format!("agent/{}", config.perspective),
+        inbox_prefix: subject::NO_INBOX.to_owned(),
+        subscription_capacity: config.limits.concurrent_jobs.get() * 2,
+        client_capacity: 2_048,
+    }
+}
+
+/// Takes a higher directory document on SIGHUP.
+async fn reload(
+    directories: Arc<Directories>,
+    stop: CancellationToken,
+) -> Result<(), std::io::Error> {
+    let mut hangups = signal(SignalKind::hangup())?;
+    while let Some(Some(())) = stop.run_until_cancelled(hangups.recv()).await {
+        match directories.reload(SystemClock.now()) {
+            Ok(serial) => tracing::info!(serial, "the directory document in force"),
+            Err(error) => tracing::error!(%error, "cannot take the directory document"),
+        }
+    }
+    Ok(())
+}
+
+fn stats(
+    responder: Arc<Responder<Forwarder, SystemClock>>,
+    permits: Arc<Semaphore>,
+    drops: Arc<Drops>,
+    config: &Config,
+) -> impl Fn() -> Stats + Send + 'static {
+    let capacity = config.limits.concurrent_jobs.get();
+    move || {
+        let figure = |name: &str, value: u64| (name.to_owned(), value);
+        let inflight = capacity.saturating_sub(permits.available_permits());
+        let dropped = drops.by_reason();
+        let by_reason =
+            dropped.iter().map(|(reason, count)| (format!("dropped.{}", reason.as_str()), *count));
+        let data = [
+            figure("capacity", capacity as u64),
+            figure("inflight", inflight as u64),
+            figure("draining", responder.is_draining().into()),
+            figure("clock_alarm", drops.is_alarming(SystemClock.now()).into()),
+        ];
+        Stats {
+            num_requests: responder.answered(),
+            num_errors: dropped.values().sum(),
+            data: data.into_iter().chain(by_reason).collect(),
+        }
+    }
+}
+
+async fn discovery<F: Fn() -> Stats + Send + 'static>(
+    client: &Client,
+    config: &Config,
+    own: &Perspective,
+    agent: String,
+    stats: F,
+) -> Result<Discovery<F>, BusError> {
+    let metadata = [
+        ("code", config.perspective.to_string()),
+        ("registry", own.egress.registry.to_string()),
+        ("region", own.region.clone()),
+    ];
+    let service = Service {
+        name: "mpic-agent".to_owned(),
+        id: agent,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        metadata: metadata.map(|(key, value)| (key.to_owned(), value)).into(),
+    };
+    let endpoint = Endpoint {
+        name: "check".to_owned(),
+        subject: subject::check(&config.perspective),
+        queue_group: config.perspective.to_string(),
+    };
+    Discovery::subscribe(client.clone(), service, endpoint, SystemClock.now(), stats).await
+}

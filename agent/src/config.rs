@@ -1,0 +1,314 @@
+//! The agent's configuration.
+
+mod effective;
+mod parts;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use mpic_common::code::PerspectiveId;
+use mpic_common::reply::PerspectiveRole;
+use mpic_runtime::config::{BusConfig, ConfigError, LogConfig, load};
+use serde::{Deserialize, Serialize};
+
+pub use effective::Effective;
+
+/// One agent process.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The code of its perspective, listed in the directory. Required.
+    pub perspective: PerspectiveId,
+    /// `primary` or `remote`. Default `remote`.
+    #[serde(default = "remote")]
+    pub role: PerspectiveRole,
+    /// The signed directory document, read again on SIGHUP. Required.
+    pub directory_file: PathBuf,
+    /// The key that signs it, `ed25519:` and base64. Required: it pins the document.
+    pub directory_root: String,
+    /// The key that signs replies, listed in the directory under `perspective`. Required.
+    pub key_file: PathBuf,
+    /// The bus. Required.
+    pub bus: BusConfig,
+    /// The DNS engine. Required.
+    pub dns: DnsConfig,
+    /// What is asked of DNSSEC.
+    #[serde(default)]
+    pub dnssec: DnssecConfig,
+    /// Names that are never checked, and exceptions.
+    #[serde(default)]
+    pub names: NamesConfig,
+    /// Addresses that are never connected to, and exceptions.
+    #[serde(default)]
+    pub addr: AddrConfig,
+    /// Where packets leave from.
+    #[serde(default)]
+    pub egress: EgressConfig,
+    /// CAA.
+    #[serde(default)]
+    pub caa: CaaConfig,
+    /// HTTP.
+    #[serde(default)]
+    pub http: HttpConfig,
+    /// What one job, and all together, may take.
+    #[serde(default)]
+    pub limits: LimitsConfig,
+    /// What only laboratories need.
+    #[serde(default)]
+    pub lab: LabConfig,
+    /// Logs.
+    #[serde(default)]
+    pub log: LogConfig,
+}
+
+fn remote() -> PerspectiveRole {
+    PerspectiveRole::Remote
+}
+
+/// The DNS engine: a validating resolver beside the agent, such as unbound.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DnsConfig {
+    /// Its address and port. Required.
+    pub forwarder: SocketAddr,
+    /// Lets the resolver be on another host, where its AD bit is only as good as the path. A
+    /// relaxation. Default false.
+    #[serde(default)]
+    pub forwarder_remote: bool,
+    /// Names the resolver: two perspectives whose resolvers have one name are a fault. Default the
+    /// perspective's code, a slash and the address.
+    #[serde(default)]
+    pub instance: Option<String>,
+    /// Milliseconds of one attempt, of which there are two. Default 2,000: a dead server is
+    /// survived.
+    #[serde(default = "attempt_ms")]
+    pub attempt_ms: u64,
+    /// Milliseconds before the second attempt. Default 500.
+    #[serde(default = "pause_ms")]
+    pub pause_ms: u64,
+    /// Packets that one job may send. Default 500: a climb of 40 labels fits.
+    #[serde(default = "packets_per_job")]
+    pub packets_per_job: u32,
+    /// Octets that one job may receive. Default 4 MiB.
+    #[serde(default = "octets_per_job")]
+    pub octets_per_job: u32,
+}
+
+fn attempt_ms() -> u64 {
+    2_000
+}
+
+fn pause_ms() -> u64 {
+    500
+}
+
+fn packets_per_job() -> u32 {
+    500
+}
+
+fn octets_per_job() -> u32 {
+    4 * 1_024 * 1_024
+}
+
+/// What is asked of DNSSEC.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DnssecConfig {
+    /// Whether a remote validates: `require`, or `off`, which the BR allows and which is a
+    /// relaxation. The primary always validates (BR 3.2.2.4). Default `require`.
+    pub remote: RemoteDnssec,
+}
+
+/// Whether a remote perspective validates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RemoteDnssec {
+    /// It does.
+    #[default]
+    Require,
+    /// It need not.
+    Off,
+}
+
+/// Names that are never checked, and exceptions.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NamesConfig {
+    /// The Public Suffix List. Default that of Debian's package `publicsuffix`.
+    pub psl_file: PathBuf,
+    /// Suffixes to be taken for public ones, such as `test`, without leading dot. A relaxation.
+    /// Default none.
+    pub allow_suffix: Vec<String>,
+    /// Public suffixes that may be certified with `*.` before them. A relaxation. Default none.
+    pub allow_wildcard_suffix: Vec<String>,
+}
+
+impl Default for NamesConfig {
+    fn default() -> Self {
+        Self {
+            psl_file: "/usr/share/publicsuffix/public_suffix_list.dat".into(),
+            allow_suffix: Vec::new(),
+            allow_wildcard_suffix: Vec::new(),
+        }
+    }
+}
+
+/// Addresses that are never connected to, and exceptions.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AddrConfig {
+    /// Prefixes that may be connected to though they are reserved: private deployments,
+    /// laboratories. A relaxation. Default none.
+    pub allow: Vec<IpNet>,
+    /// Prefixes that are blocked whatever else says. Default none.
+    pub deny: Vec<IpNet>,
+}
+
+/// Where packets leave from.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EgressConfig {
+    /// The local address of every IPv4 socket, DNS and TCP. Default the system's choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_v4: Option<Ipv4Addr>,
+    /// The same for IPv6.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_v6: Option<Ipv6Addr>,
+}
+
+/// CAA.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CaaConfig {
+    /// Takes flag 0x01 for critical as well as 0x80. Default false.
+    pub flag1_is_critical: bool,
+    /// Lets `accounturi` and `validationmethods` prohibit where the job gives nothing to compare
+    /// them with. Default false.
+    pub require_rfc8657_inputs: bool,
+    /// Names with more labels are not climbed. Default 40.
+    pub max_labels: usize,
+}
+
+impl Default for CaaConfig {
+    fn default() -> Self {
+        Self { flag1_is_critical: false, require_rfc8657_inputs: false, max_labels: 40 }
+    }
+}
+
+/// HTTP.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// Who asks. Default `mpic-perspective/` and the version.
+    pub user_agent: String,
+    /// Milliseconds until a connection stands. Default 4,000: the second SYN is repeated at 3 s.
+    pub connect_ms: u64,
+    /// Milliseconds of a TLS handshake. Default 4,000.
+    pub tls_ms: u64,
+    /// Milliseconds until the response head is complete. Default 4,000.
+    pub head_ms: u64,
+    /// Milliseconds until the body is complete. Default 4,000.
+    pub body_ms: u64,
+    /// Redirects that are followed, 0 to 50. Default 20.
+    pub max_redirects: usize,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            user_agent: concat!("mpic-perspective/", env!("CARGO_PKG_VERSION")).to_owned(),
+            connect_ms: 4_000,
+            tls_ms: 4_000,
+            head_ms: 4_000,
+            body_ms: 4_000,
+            max_redirects: 20,
+        }
+    }
+}
+
+/// What one job, and all together, may take.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Milliseconds of one job, 1,000 to 60,000, whatever the assignment gives. Default 25,000.
+    pub job_ms: u64,
+    /// Milliseconds that an assignment's deadline may lie beyond its budget: more means that one
+    /// of the two clocks is wrong. Default 300,000.
+    pub clock_skew_ms: u64,
+    /// Jobs at a time; above it the reply is `busy`. Default 512, at most 4 MiB each.
+    pub concurrent_jobs: NonZeroUsize,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        let concurrent_jobs = NonZeroUsize::MIN.saturating_add(511);
+        Self { job_ms: 25_000, clock_skew_ms: 300_000, concurrent_jobs }
+    }
+}
+
+/// What only laboratories need. All of it is relaxation.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LabConfig {
+    /// From the port of a URL to the port that is connected to, such as `{ 80 = 40200 }`. The
+    /// evidence keeps the port of the URL. Default empty.
+    pub ports: BTreeMap<Port, u16>,
+}
+
+/// A port as a key of TOML, which is text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Port(pub u16);
+
+impl TryFrom<String> for Port {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self)
+    }
+}
+
+impl From<Port> for String {
+    fn from(Port(port): Port) -> Self {
+        port.to_string()
+    }
+}
+
+impl Config {
+    /// Reads the file at `path`.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let config: Self = load(path)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if !(1_000..=60_000).contains(&self.limits.job_ms) {
+            let reason = "it is 1000 to 60000 milliseconds";
+            return Err(ConfigError::key("limits.job_ms", self.limits.job_ms, reason));
+        }
+        if self.http.max_redirects > 50 {
+            let reason = "it is 0 to 50";
+            return Err(ConfigError::key("http.max_redirects", self.http.max_redirects, reason));
+        }
+        let resolver = self.dns.forwarder;
+        if !self.is_own_host(resolver.ip()) && !self.dns.forwarder_remote {
+            let reason = "it is not on this host; dns.forwarder_remote = true would allow that";
+            return Err(ConfigError::key("dns.forwarder", resolver, reason));
+        }
+        if self.role == PerspectiveRole::Primary && self.dnssec.remote == RemoteDnssec::Off {
+            let reason = "the primary perspective always validates (BR 3.2.2.4)";
+            return Err(ConfigError::key("dnssec.remote", "off", reason));
+        }
+        Ok(())
+    }
+
+    fn is_own_host(&self, address: IpAddr) -> bool {
+        address.is_loopback()
+            || self.egress.source_v4.map(IpAddr::V4) == Some(address)
+            || self.egress.source_v6.map(IpAddr::V6) == Some(address)
+    }
+}

@@ -1,0 +1,155 @@
+//! From configuration to what the agent is made of.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use mpic_common::evaluator::caa::{CaaRules, CriticalBits, Unevaluated};
+use mpic_common::observation::ResolverIdentity;
+use mpic_common::perspective::Perspective;
+use mpic_runtime::config::{ConfigError, read};
+use url::{Host, Url};
+
+use super::{CaaConfig, Config, RemoteDnssec};
+use crate::check::Rules;
+use crate::egress::{AddressPolicy, Egress};
+use crate::http::{HttpClient, HttpLimits};
+use crate::names::NamePolicy;
+use crate::resolver::BudgetLimits;
+use crate::resolver::forwarder::{Forwarder, ForwarderSettings, Validation};
+
+impl Config {
+    /// What every check goes by; reads the Public Suffix List.
+    pub fn rules(&self) -> Result<Rules, ConfigError> {
+        let http = &self.http;
+        let client = HttpClient::new(self.egress(), self.http_limits(), http.user_agent.clone());
+        Ok(Rules {
+            names: self.name_policy()?,
+            addresses: AddressPolicy::new(
+                self.addr.deny.clone(),
+                self.addr.allow.clone(),
+                self.own_addresses(),
+            ),
+            http: client.map_err(|error| ConfigError::key("http", "", error))?,
+            caa: self.caa.rules(),
+            caa_labels_max: self.caa.max_labels,
+            dns_budget: BudgetLimits {
+                packets: self.dns.packets_per_job,
+                octets: self.dns.octets_per_job,
+            },
+        })
+    }
+
+    /// The DNS engine of the perspective that the directory describes as `own`.
+    pub fn engine(&self, own: &Perspective) -> Forwarder {
+        let dns = &self.dns;
+        let default = || format!("{}/{}", self.perspective, dns.forwarder);
+        Forwarder::new(ForwarderSettings {
+            server: dns.forwarder,
+            egress: self.egress(),
+            attempt: Duration::from_millis(dns.attempt_ms),
+            pause: Duration::from_millis(dns.pause_ms),
+            validation: match self.dnssec.remote {
+                RemoteDnssec::Require => Validation::Required,
+                RemoteDnssec::Off => Validation::NotRequired,
+            },
+            identity: ResolverIdentity {
+                backend: "forwarder".to_owned(),
+                instance: dns.instance.clone().unwrap_or_else(default),
+                trust_anchor: None,
+                root_hints: None,
+                address: Some(dns.forwarder.ip()),
+                latitude_udeg: own.resolver.location.latitude_udeg(),
+                longitude_udeg: own.resolver.location.longitude_udeg(),
+                registry: own.resolver.registry,
+            },
+        })
+    }
+
+    fn name_policy(&self) -> Result<NamePolicy, ConfigError> {
+        let names = &self.names;
+        let wrong = |why: &dyn std::fmt::Display| {
+            ConfigError::key("names.psl_file", names.psl_file.display(), why)
+        };
+        let list = read(&names.psl_file)
+            .map_err(|error| wrong(&format!("{error}; the package `publicsuffix` has it")))?;
+        let allow = (names.allow_suffix.clone(), names.allow_wildcard_suffix.clone());
+        NamePolicy::new(&list, allow.0, allow.1).map_err(|error| wrong(&error))
+    }
+
+    fn egress(&self) -> Egress {
+        Egress {
+            source_v4: self.egress.source_v4,
+            source_v6: self.egress.source_v6,
+            lab_ports: self.lab.ports.iter().map(|(from, to)| (from.0, *to)).collect(),
+        }
+    }
+
+    fn http_limits(&self) -> HttpLimits {
+        let http = &self.http;
+        HttpLimits {
+            connect: Duration::from_millis(http.connect_ms),
+            handshake: Duration::from_millis(http.tls_ms),
+            head: Duration::from_millis(http.head_ms),
+            body: Duration::from_millis(http.body_ms),
+            redirects_max: http.max_redirects,
+        }
+    }
+
+    /// What no applicant can be: the agent itself, and message servers that are configured by
+    /// address.
+    fn own_addresses(&self) -> Vec<IpAddr> {
+        let server = |server: &String| match Url::parse(server).ok()?.host()? {
+            Host::Ipv4(address) => Some(address.into()),
+            Host::Ipv6(address) => Some(address.into()),
+            // The parser takes hosts for addresses only in the schemes of the web.
+            Host::Domain(name) => name.parse().ok(),
+        };
+        let sources =
+            [self.egress.source_v4.map(IpAddr::V4), self.egress.source_v6.map(IpAddr::V6)];
+        sources.into_iter().flatten().chain(self.bus.servers.iter().filter_map(server)).collect()
+    }
+}
+
+impl CaaConfig {
+    fn rules(&self) -> CaaRules {
+        let mut rules = CaaRules::default();
+        if self.flag1_is_critical {
+            rules.critical = CriticalBits::Bit7Too;
+        }
+        if self.require_rfc8657_inputs {
+            rules.unevaluated = Unevaluated::Prohibit;
+        }
+        rules
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(more: &str) -> Config {
+        let minimal = r#"
+            perspective = "us-east"
+            directory_file = "directory"
+            directory_root = "ed25519:x"
+            key_file = "key"
+            bus.servers = ["nats://8.8.4.4:4222", "nats://bus.example.com"]
+            dns.forwarder = "127.0.0.1:53"
+        "#;
+        toml::from_str(&format!("{minimal}\n{more}")).unwrap()
+    }
+
+    #[test]
+    fn a_missing_suffix_list_names_the_package_that_has_it() {
+        let error = config("names.psl_file = \"/nowhere/list.dat\"").rules().unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with("names.psl_file") && text.contains("`publicsuffix`"), "{text}");
+    }
+
+    #[test]
+    fn the_agent_and_its_message_servers_are_never_checked() {
+        let config = config("egress.source_v4 = \"8.8.8.8\"");
+        let own = config.own_addresses();
+        assert_eq!(own.iter().map(ToString::to_string).collect::<Vec<_>>(), ["8.8.8.8", "8.8.4.4"]);
+    }
+}

@@ -1,0 +1,292 @@
+//! Takes assignments and answers each with signed observations, or with `busy`: silence means
+//! that the agent is dead.
+
+mod admission;
+mod drops;
+mod kept;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_nats::{Client, Message};
+use bytes::Bytes;
+use mpic_common::code::PerspectiveId;
+use mpic_common::limits::CLOCK_SKEW;
+use mpic_common::observation::ResolverIdentity;
+use mpic_common::octets::Hash;
+use mpic_common::perspective::RegionalInternetRegistry;
+use mpic_common::reason::Reason;
+use mpic_common::reply::{PerspectiveRole, Reply, ReplyOutcome};
+use mpic_common::signature::SigningKey;
+use mpic_common::time::UnixMs;
+use mpic_common::wire::{Kind, encode_body, envelope};
+use mpic_runtime::clock::Clock;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::check::Checker;
+use crate::deadline::Deadline;
+use crate::directory::Directories;
+use crate::evidence_cut;
+use crate::health::EngineHealth;
+use crate::resolver::DnsEngine;
+use crate::subscription::Assignments;
+use admission::{Admission, Admitted};
+pub use drops::{Dropped, Drops};
+use kept::{Joined, Kept, Promise};
+
+/// What every reply of this agent says of itself.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Its perspective.
+    pub perspective: PerspectiveId,
+    /// In which role.
+    pub role: PerspectiveRole,
+    /// The service region of the perspective.
+    pub registry: RegionalInternetRegistry,
+    /// The process, informational.
+    pub agent: String,
+    /// Name and version.
+    pub software: String,
+    /// Of the effective configuration.
+    pub config_digest: Hash,
+    /// The DNS engine.
+    pub resolvers: Vec<ResolverIdentity>,
+    /// Settings that weaken a rule.
+    pub relaxations: Vec<String>,
+}
+
+/// What a responder is made of.
+#[derive(Debug)]
+pub struct Parts<E, C> {
+    /// Performs the checks.
+    pub checker: Checker<E, C>,
+    /// Whether the DNS engine can be relied on.
+    pub health: Arc<EngineHealth>,
+    /// What replies say of the agent.
+    pub identity: Identity,
+    /// Signs them.
+    pub key: SigningKey,
+    /// Whose assignments count.
+    pub directories: Arc<Directories>,
+    /// One a job at work.
+    pub permits: Arc<Semaphore>,
+    /// The longest that a job may take.
+    pub job_max: Duration,
+    /// How far a deadline may lie beyond its budget.
+    pub clock_skew_max: Duration,
+    /// What was dropped without an answer.
+    pub drops: Arc<Drops>,
+}
+
+/// Answers assignments.
+#[derive(Debug)]
+pub struct Responder<E, C> {
+    parts: Parts<E, C>,
+    kept: Kept,
+    /// Whether only short jobs are taken any more.
+    is_draining: AtomicBool,
+    answered: AtomicU64,
+}
+
+/// A reply leaves at the latest 100 ms before the end of its budget; signing takes a little.
+const REPLY_RESERVE: Duration = Duration::from_millis(150);
+/// While the agent drains, a job must fit into this; the service manager waits 25 s.
+const DRAIN_JOB_MAX: Duration = Duration::from_secs(20);
+/// A publish waits for ever on a full command channel; ours do not.
+const PUBLISH_WAIT: Duration = Duration::from_millis(250);
+/// Messages that are looked at or at work at a time; only a flood of repeats can exceed it.
+const TASKS_MAX: usize = 4_096;
+
+impl<E: DnsEngine, C: Clock> Responder<E, C> {
+    /// A responder that has answered nothing yet.
+    pub fn new(parts: Parts<E, C>) -> Self {
+        Self {
+            parts,
+            kept: Kept::default(),
+            is_draining: AtomicBool::new(false),
+            answered: AtomicU64::new(0),
+        }
+    }
+
+    /// How many replies it has made.
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is ending.
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
+    }
+
+    /// Answers assignments until `stop`, then drains: what is on its way is answered, and what is
+    /// at work ends.
+    pub async fn run(
+        self: Arc<Self>,
+        client: Client,
+        mut assignments: Assignments,
+        stop: CancellationToken,
+    ) -> Result<(), mpic_runtime::nats::BusError> {
+        let mut tasks = JoinSet::new();
+        loop {
+            let is_draining = self.is_draining();
+            let message = tokio::select! {
+                biased;
+                Some(ended) = tasks.join_next() => {
+                    log_panic(ended);
+                    continue;
+                }
+                message = assignments.next() => message,
+                () = stop.cancelled(), if !is_draining => {
+                    self.is_draining.store(true, Ordering::Relaxed);
+                    assignments.drain().await?;
+                    continue;
+                }
+            };
+            let Some(message) = message else { break };
+            if tasks.len() < TASKS_MAX {
+                tasks.spawn(Arc::clone(&self).respond(message, client.clone()));
+            } else {
+                self.parts.drops.count(Dropped::Overload, self.now());
+            }
+        }
+        while let Some(ended) = tasks.join_next().await {
+            log_panic(ended);
+        }
+        Ok(())
+    }
+
+    async fn respond(self: Arc<Self>, message: Message, client: Client) {
+        let Some(to) = message.reply.clone() else {
+            self.parts.drops.count(Dropped::ReplySubject, self.now());
+            return;
+        };
+        let Some(reply) = self.answer(&message.payload, to.as_str()).await else { return };
+        let published = client.publish(to, reply);
+        if !matches!(tokio::time::timeout(PUBLISH_WAIT, published).await, Ok(Ok(()))) {
+            tracing::warn!("cannot publish a reply");
+        }
+    }
+
+    /// The signed reply to the assignment in `payload`, for whoever listens on `reply_to`; none
+    /// where it is dropped, which is counted.
+    pub async fn answer(&self, payload: &[u8], reply_to: &str) -> Option<Bytes> {
+        let directory = self.parts.directories.current();
+        let own = &self.parts.identity.perspective;
+        match admission::admit(payload, reply_to, own, &directory, self.now()) {
+            Admission::Admitted(admitted) => {
+                self.answered.fetch_add(1, Ordering::Relaxed);
+                Some(self.reply(&admitted).await)
+            }
+            Admission::OtherVersion => Some(other_version()),
+            Admission::Dropped(dropped) => {
+                tracing::debug!(reason = dropped.as_str(), "an assignment is dropped");
+                self.parts.drops.count(dropped, self.now());
+                None
+            }
+        }
+    }
+
+    /// A repeat gets what the first gets, to the octet; without a permit it is `busy`, which is
+    /// not kept.
+    async fn reply(&self, admitted: &Admitted) -> Bytes {
+        let joined = self.kept.join(admitted.digest, self.now());
+        let first = match joined {
+            Joined::Again(repeat) => match repeat.reply().await {
+                Some(reply) => return reply,
+                None => return self.busy(admitted),
+            },
+            Joined::First(first) => first,
+        };
+        let fits = !self.is_draining() || admitted.budget <= DRAIN_JOB_MAX;
+        match Arc::clone(&self.parts.permits).try_acquire_owned() {
+            Ok(_permit) if fits => self.observe(admitted, first).await,
+            _ => self.busy(admitted),
+        }
+    }
+
+    /// Performs the checks and keeps the reply.
+    async fn observe(&self, admitted: &Admitted, promise: Promise<'_>) -> Bytes {
+        let started_ms = self.now();
+        let span = admitted.budget.min(self.parts.job_max).saturating_sub(REPLY_RESERVE);
+        let observations = if let Some(reason) = self.refusal(admitted) {
+            self.parts.checker.refuse(&admitted.job, reason)
+        } else {
+            self.parts.checker.perform(&admitted.job, Deadline::after(span)).await
+        };
+        let outcome = ReplyOutcome::Observed;
+        let reply = Reply { observations, ..self.blank(admitted, outcome, started_ms) };
+        let reply = self.sign(reply, admitted);
+        promise.keep(reply.clone(), admitted.deadline_ms.plus(CLOCK_SKEW));
+        reply
+    }
+
+    /// What refuses every job, whatever it asks.
+    fn refusal(&self, admitted: &Admitted) -> Option<Reason> {
+        if admitted.skew > self.parts.clock_skew_max {
+            return Some(Reason::ClockSkew);
+        }
+        (!self.parts.health.is_available()).then_some(Reason::EngineUnavailable)
+    }
+
+    fn busy(&self, admitted: &Admitted) -> Bytes {
+        self.sign(self.blank(admitted, ReplyOutcome::Busy, self.now()), admitted)
+    }
+
+    fn blank(&self, admitted: &Admitted, outcome: ReplyOutcome, started_ms: UnixMs) -> Reply {
+        let identity = self.parts.identity.clone();
+        Reply {
+            perspective: identity.perspective,
+            role: identity.role,
+            registry: identity.registry,
+            agent: identity.agent,
+            software: identity.software,
+            config_digest: identity.config_digest,
+            resolvers: identity.resolvers,
+            relaxations: identity.relaxations,
+            identifier: admitted.job.identifier.clone(),
+            job: admitted.job.id,
+            job_digest: admitted.job_digest,
+            outcome,
+            observations: BTreeMap::new(),
+            started_ms,
+            ended_ms: started_ms.max(self.now()),
+        }
+    }
+
+    /// Cuts the evidence until the reply fits, and signs it.
+    fn sign(&self, mut reply: Reply, admitted: &Admitted) -> Bytes {
+        let frame = Reply { observations: BTreeMap::new(), ..reply.clone() };
+        let frame_octets = frame.sign(&self.parts.key, admitted.digest).len();
+        let octets_max = admitted.reply_octets_max.saturating_sub(frame_octets + SLACK_OCTETS);
+        evidence_cut::fit(reply.observations.values_mut(), octets_max, |observations| {
+            observations.iter().map(|seen| encode_body(Kind::Reply, &**seen).len()).sum()
+        });
+        reply.sign(&self.parts.key, admitted.digest).into()
+    }
+
+    fn now(&self) -> UnixMs {
+        self.parts.checker.clock().now()
+    }
+}
+
+/// A reply in another version could not be read by whoever sent this; the refusal is a hint.
+fn other_version() -> Bytes {
+    let refusal = admission::Refusal::other_version();
+    envelope::unsigned(Kind::Refusal, &encode_body(Kind::Refusal, &refusal)).into()
+}
+
+fn log_panic(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "answering an assignment failed");
+    }
+}
+
+/// Map keys and lengths around the observations.
+const SLACK_OCTETS: usize = 32;
+
+#[cfg(test)]
+mod tests;

@@ -262,3 +262,6 @@ impl System {
         (path, last.flat_map(|line| ["\n  ", line]).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

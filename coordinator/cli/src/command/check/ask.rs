@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use mpic_common::challenge::{KeyAuthorization, RequestHeaders, Token, TxtDigest};
+use mpic_common::challenge::{Challenge, KeyAuthorization, RequestHeaders, Token, TxtDigest};
 use mpic_common::identifier::Identifier;
-use mpic_common::job::{Caa, Challenge, Dcv, Dispatch, Job, JobId, PrimaryMode};
+use mpic_common::job::{Caa, Dcv, Dispatch, Job, JobId, PrimaryMode};
 use mpic_common::policy::Stricter;
 use mpic_common::time::UnixMs;
 

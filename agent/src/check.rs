@@ -15,7 +15,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use mpic_common::evaluator::caa::CaaRules;
 use mpic_common::evidence::{CaaDecision, CaaSeen, Used};
-use mpic_common::job::{Challenge, Dcv, Job};
+use mpic_common::challenge::Challenge;
+use mpic_common::job::{Dcv, Job};
 use mpic_common::observation::{CheckKind, Observation};
 use mpic_common::octets::escape;
 use mpic_common::policy::CertificateType;
@@ -185,6 +186,7 @@ async fn method<I: Inquiry>(
                 let inputs = http_01::Inputs { token, key_authorization, headers };
                 http_01::perform(&job.identifier, &inputs, bench, evidence).await
             }
+            _ => Err(Failure::new(Reason::MethodUnknown, "this version does not perform it")),
         },
         (CheckKind::Dcv, None) => Err(Failure::new(Reason::Internal, "")),
     }
@@ -240,7 +242,7 @@ impl Begun<'_> {
             verdict: reason.map_or(Verdict::Pass, Reason::verdict),
             reason,
             detail,
-            observed: dcv.filter(|_| passed).map(|dcv| dcv.challenge.expected()),
+            observed: dcv.filter(|_| passed).and_then(|dcv| dcv.challenge.expected()),
             dnssec: evidence.dnssec,
             dns: evidence.dns,
             used: Used {

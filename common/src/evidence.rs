@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ip_text;
 use crate::octets::{Hash, Octets};
 use crate::reason::Reason;
 
@@ -203,7 +204,7 @@ pub struct DnsSeen {
     /// The last transport used.
     pub transport: Transport,
     /// The servers asked.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "ip_text::list")]
     pub upstreams: Vec<IpAddr>,
     /// Index into the reply's `resolvers`.
     pub resolver: u8,
@@ -215,6 +216,7 @@ pub struct DnsSeen {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tried {
     /// Where.
+    #[serde(with = "ip_text")]
     pub addr: IpAddr,
     /// Why not.
     pub error: Reason,
@@ -235,13 +237,13 @@ pub struct HopSeen {
     /// The URL asked.
     pub url: String,
     /// The addresses that the policy let through, in order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "ip_text::list")]
     pub addresses: Vec<IpAddr>,
     /// Candidates that did not serve.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tried: Vec<Tried>,
     /// The peer that answered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ip_text::some")]
     pub addr_used: Option<IpAddr>,
     /// Its port, that of the URL.
     pub port: u16,
@@ -296,7 +298,7 @@ pub struct TlsSeen {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tried: Vec<Tried>,
     /// The peer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ip_text::some")]
     pub addr_used: Option<IpAddr>,
     /// The server name sent.
     pub sni: String,

@@ -13,12 +13,12 @@ use uuid::Uuid;
 
 pub use parse::id_of;
 
-use crate::challenge::{KeyAuthorization, RequestHeaders, Token, TxtDigest};
+use crate::challenge::Challenge;
 use crate::code::CaId;
 use crate::identifier::{DnsName, Identifier};
-use crate::method::{ACME_DNS_01, ACME_HTTP_01, Method};
+use crate::method::Method;
 use crate::observation::{CheckKind, Primary};
-use crate::octets::{Fixed, Hash};
+use crate::octets::Fixed;
 use crate::policy::{CertificateType, Stricter};
 use crate::time::UnixMs;
 use crate::wire::{Kind, encode_body};
@@ -148,25 +148,6 @@ pub struct Dcv {
     pub challenge: Challenge,
 }
 
-/// A method with its inputs (checks by ACME, RFC 8555 section 8).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Challenge {
-    /// RFC 8555 8.4.
-    AcmeDns01 {
-        /// What a TXT record must say.
-        digest: TxtDigest,
-    },
-    /// RFC 8555 8.3.
-    AcmeHttp01 {
-        /// Names the file.
-        token: Token,
-        /// What the file must say.
-        key_authorization: KeyAuthorization,
-        /// Headers to send along.
-        headers: RequestHeaders,
-    },
-}
-
 /// A CAA check's inputs (RFC 8659, RFC 8657).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Caa {
@@ -174,24 +155,6 @@ pub struct Caa {
     pub account_uris: Vec<String>,
     /// The label that `validationmethods` must hold; nil leaves it unevaluated.
     pub method_label: Option<String>,
-}
-
-impl Challenge {
-    /// The id of its method.
-    pub fn method_id(&self) -> &'static str {
-        match self {
-            Self::AcmeDns01 { .. } => ACME_DNS_01,
-            Self::AcmeHttp01 { .. } => ACME_HTTP_01,
-        }
-    }
-
-    /// The value that every perspective must have seen.
-    pub fn expected(&self) -> Hash {
-        Hash::of(match self {
-            Self::AcmeDns01 { digest } => digest.as_str().as_bytes(),
-            Self::AcmeHttp01 { key_authorization, .. } => key_authorization.as_str().as_bytes(),
-        })
-    }
 }
 
 /// One thing that is wrong with a job, for whoever sent it.
@@ -242,7 +205,7 @@ impl Job {
     /// What remotes are compared with where the CA keeps its own primary determination.
     pub fn external_primary(&self, check: CheckKind) -> Primary {
         let expected = match check {
-            CheckKind::Dcv => self.dcv.as_ref().map(|dcv| dcv.challenge.expected()),
+            CheckKind::Dcv => self.dcv.as_ref().and_then(|dcv| dcv.challenge.expected()),
             CheckKind::Caa => None,
         };
         Primary::Passed(expected)

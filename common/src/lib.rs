@@ -12,6 +12,7 @@ pub mod directory;
 pub mod evaluator;
 pub mod evidence;
 pub mod identifier;
+mod ip_text;
 pub mod job;
 pub mod limits;
 pub mod method;

@@ -30,9 +30,6 @@ pub struct Method {
 /// Why a method may not be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MethodError {
-    /// No such method.
-    #[error("no such method")]
-    Unknown,
     /// Not yet, or no more.
     #[error("{clause} allows it only from {from}")]
     NotYet {
@@ -87,6 +84,22 @@ impl Method {
 pub const ACME_DNS_01: &str = "acme-dns-01";
 /// ACME http-01.
 pub const ACME_HTTP_01: &str = "acme-http-01";
+/// ACME tls-alpn-01.
+pub const ACME_TLS_ALPN_01: &str = "acme-tls-alpn-01";
+/// ACME dns-account-01.
+pub const DNS_ACCOUNT_01: &str = "dns-account-01";
+/// DNS TXT record with persistent value.
+pub const DNS_PERSISTENT: &str = "dns-persistent";
+/// DNS change.
+pub const DNS_CHANGE: &str = "dns-change";
+/// Agreed-upon change to website.
+pub const WEBSITE_CHANGE: &str = "website-change";
+/// IP address.
+pub const IP_ADDRESS: &str = "ip-address";
+/// Reverse address lookup.
+pub const REVERSE_ADDRESS_LOOKUP: &str = "reverse-address-lookup";
+/// Operator of the mail server.
+pub const SMTP_HOST: &str = "smtp-host";
 
 const fn dns(id: &'static str, clause: &'static str, caa_label: &'static str) -> Method {
     Method {
@@ -117,11 +130,11 @@ const EMAIL_END: Option<Date> = Some(date(2028, 3, 15));
 
 /// TLS BR 3.2.2.4 and 3.2.2.5, S/MIME BR 3.2.2: what needs something from a perspective.
 const METHODS: &[Method] = &[
-    dns("dns-change", "3.2.2.4.7", "ca-dns-change"),
+    dns(DNS_CHANGE, "3.2.2.4.7", "ca-dns-change"),
     dns(ACME_DNS_01, "3.2.2.4.7", "dns-01"),
     Method {
         refused_from: Some(date(2026, 3, 15)),
-        ..host("ip-address", "3.2.2.4.8", "ca-ip-address")
+        ..host(IP_ADDRESS, "3.2.2.4.8", "ca-ip-address")
     },
     Method {
         discouraged_from: CONTACT,
@@ -143,23 +156,20 @@ const METHODS: &[Method] = &[
         refused_from: PHONE_END,
         ..dns("contact-phone-caa", "3.2.2.4.17", "ca-contact-phone-caa")
     },
-    host("website-change", "3.2.2.4.18", "ca-website-change"),
+    host(WEBSITE_CHANGE, "3.2.2.4.18", "ca-website-change"),
     host(ACME_HTTP_01, "3.2.2.4.19", "http-01"),
-    host("acme-tls-alpn-01", "3.2.2.4.20", "tls-alpn-01"),
-    Method {
-        from: Some(date(2025, 3, 1)),
-        ..dns("dns-account-01", "3.2.2.4.21", "dns-account-01")
-    },
+    host(ACME_TLS_ALPN_01, "3.2.2.4.20", "tls-alpn-01"),
+    Method { from: Some(date(2025, 3, 1)), ..dns(DNS_ACCOUNT_01, "3.2.2.4.21", "dns-account-01") },
     Method {
         from: Some(date(2025, 11, 10)),
-        ..dns("dns-persistent", "3.2.2.4.22", "dns-persist-01")
+        ..dns(DNS_PERSISTENT, "3.2.2.4.22", "dns-persist-01")
     },
-    ip("website-change", "3.2.2.5.1"),
-    Method { refused_from: Some(date(2027, 3, 15)), ..ip("reverse-address-lookup", "3.2.2.5.3") },
+    ip(WEBSITE_CHANGE, "3.2.2.5.1"),
+    Method { refused_from: Some(date(2027, 3, 15)), ..ip(REVERSE_ADDRESS_LOOKUP, "3.2.2.5.3") },
     ip(ACME_HTTP_01, "3.2.2.5.6"),
-    ip("acme-tls-alpn-01", "3.2.2.5.7"),
-    Method { from: Some(date(2025, 12, 16)), ..ip("dns-persistent", "3.2.2.5.8") },
-    Method { kind: IdentifierKind::Email, ..host("smtp-host", "SBR 3.2.2.3", "") },
+    ip(ACME_TLS_ALPN_01, "3.2.2.5.7"),
+    Method { from: Some(date(2025, 12, 16)), ..ip(DNS_PERSISTENT, "3.2.2.5.8") },
+    Method { kind: IdentifierKind::Email, ..host(SMTP_HOST, "SBR 3.2.2.3", "") },
 ];
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{CaaSeen, DnsSeen, Dnssec, HopSeen, TlsSeen, Used, is_false};
+use crate::ip_text;
 use crate::octets::Hash;
 use crate::perspective::RegionalInternetRegistry;
 use crate::reason::{Reason, Verdict};
@@ -103,7 +104,7 @@ pub struct ResolverIdentity {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_hints: Option<Hash>,
     /// The address asked, of a forwarder.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ip_text::some")]
     pub address: Option<IpAddr>,
     /// 10^-6 degrees.
     pub latitude_udeg: i32,
@@ -130,6 +131,8 @@ pub enum Finding {
 pub enum Primary {
     /// The primary passed, or the CA says so of its own; with the value it saw, which CAA has not.
     Passed(Option<Hash>),
+    /// The primary may still pass with whatever a remote saw.
+    Open,
     /// The primary did not pass, so nothing corroborates.
     DidNotPass,
 }
@@ -149,6 +152,7 @@ impl Primary {
 pub fn compare(primary: Primary, remote: &Observation) -> Finding {
     match (remote.verdict, primary) {
         (Verdict::Error | Verdict::Refused, _) => Finding::Unavailable,
+        (Verdict::Pass, Primary::Open) => Finding::Corroborate,
         (Verdict::Pass, Primary::Passed(observed)) if observed == remote.observed => {
             Finding::Corroborate
         }

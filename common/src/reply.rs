@@ -239,7 +239,7 @@ pub fn findings<'a, R: std::ops::Deref<Target = Reply> + 'a>(
     allowed: &[String],
 ) -> Findings {
     Findings {
-        primary_passed: matches!(primary, Primary::Passed(_)),
+        primary_passed: primary != Primary::DidNotPass,
         remotes: replies
             .into_iter()
             .map(|(code, reply)| (code.clone(), finding(check, primary, reply, allowed)))

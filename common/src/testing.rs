@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 pub use examples::examples;
 pub use fleet::{Fleet, Seen};
 
-use crate::challenge::RequestHeaders;
+use crate::challenge::{Challenge, RequestHeaders};
 use crate::code::PerspectiveId;
 use crate::identifier::Identifier;
-use crate::job::{Caa, Challenge, Dcv, Dispatch, Job, JobId, PrimaryMode};
+use crate::job::{Caa, Dcv, Dispatch, Job, JobId, PrimaryMode};
 use crate::perspective::RegionalInternetRegistry;
 use crate::policy::{CertificateType, Stricter};
 use crate::time::UnixMs;

@@ -153,7 +153,7 @@ impl Attempt {
             None => None,
         };
         Findings {
-            primary_passed: matches!(primary, Primary::Passed(_)),
+            primary_passed: primary != Primary::DidNotPass,
             remotes: self
                 .plan
                 .cohort
@@ -164,16 +164,14 @@ impl Attempt {
         }
     }
 
-    /// A primary that may still pass would have to see what the job expects.
+    /// A primary that is silent may still see whatever a remote saw.
     fn primary(&self, check: CheckKind, silent: Silent) -> Primary {
         let Some(code) = &self.plan.primary else {
             return self.plan.job.external_primary(check);
         };
         match self.replies.get(code) {
             Some(heard) => primary(check, &heard.reply, &self.plan.allowed),
-            None if silent == Silent::AsCorroborating && self.is_silent(code) => {
-                self.plan.job.external_primary(check)
-            }
+            None if silent == Silent::AsCorroborating && self.is_silent(code) => Primary::Open,
             None => Primary::DidNotPass,
         }
     }

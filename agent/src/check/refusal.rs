@@ -1,7 +1,7 @@
 //! What is refused before the first packet: a second, stricter gate than the coordinator's.
 
 use mpic_common::job::Job;
-use mpic_common::method::{Method, MethodError};
+use mpic_common::method::Method;
 use mpic_common::observation::CheckKind;
 use mpic_common::reason::Reason;
 use mpic_common::time::UnixMs;
@@ -24,13 +24,8 @@ fn dcv(job: &Job, rules: &Rules, now: UnixMs) -> Result<(), Failure> {
     let Some(row) = Method::find(dcv.challenge.method_id(), job.identifier.kind()) else {
         return unsuitable("the method is not for this kind of identifier");
     };
-    row.check_date(now.date()).map_err(|error| {
-        let reason = match error {
-            MethodError::Unknown => Reason::MethodUnknown,
-            MethodError::NotYet { .. } | MethodError::Sunset { .. } => Reason::MethodSunset,
-        };
-        Failure::new(reason, error.to_string())
-    })?;
+    row.check_date(now.date())
+        .map_err(|error| Failure::new(Reason::MethodSunset, error.to_string()))?;
     if job.identifier.is_wildcard() && !row.wildcard {
         return unsuitable("the method is not for wildcards");
     }

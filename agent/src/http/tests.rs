@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use mpic_common::job::Challenge;
+use mpic_common::challenge::Challenge;
 use mpic_common::observation::{CheckKind, Observation};
 use mpic_common::reason::Reason;
 use mpic_common::testing::http_01_job;

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
-use super::{Caa, Challenge, Dcv, Dispatch, Job, JobId, PrimaryMode};
+use super::{Caa, Dcv, Dispatch, Job, JobId, PrimaryMode};
+use crate::challenge::{AccountUri, Challenge, DnsChange, DnsPrefix, WebsiteChange};
 use crate::identifier::{DnsName, Identifier};
+use crate::octets::Hash;
 use crate::policy::CertificateType;
 use crate::time::{UnixMs, millis};
 
@@ -35,24 +38,6 @@ struct CaaFields<'a> {
     caa_method_label: Option<&'a str>,
 }
 
-/// The inputs differ by method.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum DcvFields<'a> {
-    AcmeDns01 {
-        method: &'static str,
-        adn: Option<&'a str>,
-        digest: &'a str,
-    },
-    AcmeHttp01 {
-        method: &'static str,
-        adn: Option<&'a str>,
-        token: &'a str,
-        key_authorization: &'a str,
-        headers: &'a BTreeMap<String, String>,
-    },
-}
-
 impl<'a> From<&'a Job> for JobFields<'a> {
     fn from(job: &'a Job) -> Self {
         Self {
@@ -61,7 +46,7 @@ impl<'a> From<&'a Job> for JobFields<'a> {
             ca_request: job.ca_request.as_deref(),
             certificate_type: job.certificate_type,
             identifier: &job.identifier,
-            dcv: job.dcv.as_ref().map(DcvFields::from),
+            dcv: job.dcv.as_ref().map(DcvFields),
             caa: job.caa.as_ref().map(CaaFields::from),
             issuer_domains: &job.issuer_domains,
             primary: job.primary,
@@ -76,22 +61,84 @@ impl<'a> From<&'a Job> for JobFields<'a> {
     }
 }
 
-impl<'a> From<&'a Dcv> for DcvFields<'a> {
-    fn from(dcv: &'a Dcv) -> Self {
-        let (method, adn) = (dcv.challenge.method_id(), dcv.adn.as_ref().map(DnsName::as_str));
-        match &dcv.challenge {
-            Challenge::AcmeDns01 { digest } => {
-                Self::AcmeDns01 { method, adn, digest: digest.as_str() }
-            }
-            Challenge::AcmeHttp01 { token, key_authorization, headers } => Self::AcmeHttp01 {
-                method,
-                adn,
-                token: token.as_str(),
-                key_authorization: key_authorization.as_str(),
-                headers: headers.as_map(),
-            },
+/// A validation: its method, its ADN, and then its inputs, which differ by method.
+struct DcvFields<'a>(&'a Dcv);
+
+/// One input.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Input<'a> {
+    Flag(bool),
+    Headers(&'a BTreeMap<String, String>),
+    Octets(Hash),
+    Shown(String),
+    Text(Option<&'a str>),
+    Texts(Vec<&'a str>),
+}
+
+impl Serialize for DcvFields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let inputs = inputs(&self.0.challenge);
+        let mut map = serializer.serialize_map(Some(2 + inputs.len()))?;
+        map.serialize_entry("method", self.0.challenge.method_id())?;
+        map.serialize_entry("adn", &self.0.adn.as_ref().map(DnsName::as_str))?;
+        for (name, input) in inputs {
+            map.serialize_entry(name, &input)?;
+        }
+        map.end()
+    }
+}
+
+fn text(text: &str) -> Input<'_> {
+    Input::Text(Some(text))
+}
+
+fn inputs(challenge: &Challenge) -> Vec<(&'static str, Input<'_>)> {
+    match challenge {
+        Challenge::AcmeDns01 { digest } => vec![("digest", text(digest.as_str()))],
+        Challenge::AcmeHttp01 { token, key_authorization, headers } => vec![
+            ("token", text(token.as_str())),
+            ("key_authorization", text(key_authorization.as_str())),
+            ("headers", Input::Headers(headers.as_map())),
+        ],
+        Challenge::AcmeTlsAlpn01 { digest } => vec![("digest", Input::Octets(*digest))],
+        Challenge::DnsAccount01 { digest, account_url } => {
+            vec![("digest", text(digest.as_str())), ("account_url", text(account_url.as_str()))]
+        }
+        Challenge::DnsPersistent { account_uris } => {
+            let uris = account_uris.iter().map(AccountUri::as_str).collect();
+            vec![("account_uris", Input::Texts(uris))]
+        }
+        Challenge::DnsChange(change) => dns_change(change),
+        Challenge::WebsiteChange(change) => website_change(change),
+        Challenge::Contact { contact, .. } => vec![("contact", text(contact.as_str()))],
+        Challenge::IpAddress { address } => vec![("address", Input::Shown(address.to_string()))],
+        Challenge::ReverseAddressLookup { expected_fqdn }
+        | Challenge::SmtpHost { expected_fqdn } => {
+            vec![("expected_fqdn", text(expected_fqdn.as_str()))]
         }
     }
+}
+
+fn dns_change(change: &DnsChange) -> Vec<(&'static str, Input<'_>)> {
+    vec![
+        ("challenge", text(change.challenge.as_str())),
+        ("record_type", text(change.record_type.as_str())),
+        ("prefix", Input::Text(change.prefix.as_ref().map(DnsPrefix::as_str))),
+        ("match", text(change.matching.as_str())),
+        ("case_sensitive", Input::Flag(change.case_sensitive)),
+    ]
+}
+
+fn website_change(change: &WebsiteChange) -> Vec<(&'static str, Input<'_>)> {
+    vec![
+        ("challenge", text(change.challenge.as_str())),
+        ("path", text(change.path.as_str())),
+        ("scheme", text(change.scheme.as_str())),
+        ("headers", Input::Headers(change.headers.as_map())),
+        ("match_regex", Input::Text(change.match_regex.as_deref())),
+        ("case_sensitive", Input::Flag(change.case_sensitive)),
+    ]
 }
 
 impl<'a> From<&'a Caa> for CaaFields<'a> {

@@ -1,14 +1,16 @@
 //! From octets to a job, or to every error in them.
 
+mod challenge;
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::Duration;
 
-use super::{Caa, Challenge, Dcv, Dispatch, FieldError, Job, JobId, PrimaryMode};
-use crate::challenge::{RequestHeaders, is_account_uri, is_issuer_domain};
+use super::{Caa, Dcv, Dispatch, FieldError, Job, JobId, PrimaryMode};
+use crate::challenge::{Challenge, is_account_uri, is_issuer_domain};
 use crate::identifier::{DnsName, Identifier, IdentifierFields, IdentifierKind};
 use crate::limits::{BUDGET_MAX, BUDGET_MIN, COHORT_MAX, STRAGGLER_WAIT_MAX, STRAGGLER_WAIT_MIN};
-use crate::method::{ACME_DNS_01, ACME_HTTP_01, Method};
+use crate::method::Method;
 use crate::octets::{Fixed, escape, hex};
 use crate::policy::{CertificateType, Stricter};
 use crate::time::{UnixMs, millis};
@@ -237,6 +239,12 @@ impl<'a> Fields<'_, 'a> {
         let straggler_wait = self.span("straggler_wait_ms", STRAGGLER_WAIT_MIN, STRAGGLER_WAIT_MAX);
         let budget = self.span("budget_ms", BUDGET_MIN, BUDGET_MAX);
         let deadline_ms = self.number("deadline_ms", 0, u64::MAX).map(UnixMs);
+        if primary == Some(PrimaryMode::External)
+            && dcv.as_ref().is_some_and(|dcv| dcv.challenge.expected().is_none())
+        {
+            let reason = "with an external primary, name the one that it saw";
+            self.error("dcv.account_uris", "several", reason);
+        }
         if dcv_is_asked && dcv.is_none() {
             return None;
         }
@@ -320,38 +328,16 @@ impl<'a> Fields<'_, 'a> {
         if let (Some(adn), Some(challenge), Some(identifier)) = (&adn, &challenge, identifier) {
             fields.suit_adn(adn, challenge, identifier);
         }
+        if let (Some(Challenge::WebsiteChange(change)), Some(identifier)) = (&challenge, identifier)
+        {
+            fields.suit_request(change, identifier);
+        }
         if challenge.is_none() {
             // What the other fields mean depends on the method.
             fields.unread.clear();
         }
         fields.finish();
         Some(Dcv { adn, challenge: challenge? })
-    }
-
-    fn challenge(&mut self, method: &str) -> Option<Challenge> {
-        match method {
-            ACME_DNS_01 => {
-                self.required("digest", parsed).map(|digest| Challenge::AcmeDns01 { digest })
-            }
-            ACME_HTTP_01 => {
-                let token = self.required("token", parsed);
-                let key_authorization = self.required("key_authorization", parsed);
-                let headers = self.optional("headers", headers).unwrap_or_default();
-                Some(Challenge::AcmeHttp01 {
-                    token: token?,
-                    key_authorization: key_authorization?,
-                    headers,
-                })
-            }
-            other if Method::exists(other) => {
-                self.error("method", escape(other.as_bytes()), "this version does not perform it");
-                None
-            }
-            other => {
-                self.error("method", escape(other.as_bytes()), "no such method");
-                None
-            }
-        }
     }
 
     fn suit_method(&mut self, method: &str, identifier: &Identifier) {
@@ -392,18 +378,12 @@ impl<'a> Fields<'_, 'a> {
             _ => Err("it is letters, digits and hyphens"),
         });
         fields.finish();
-        Caa { account_uris, method_label: named.or_else(|| label.map(str::to_owned)) }
+        let own = label.filter(|label| !label.is_empty()).map(str::to_owned);
+        Caa { account_uris, method_label: named.or(own) }
     }
 }
 
 fn is_method_label(label: &str) -> bool {
     let fits = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'-';
     (1..=64).contains(&label.len()) && label.as_bytes().iter().all(fits)
-}
-
-fn headers(value: Value<'_>) -> Result<RequestHeaders, String> {
-    let fields = map(value)?;
-    let header = |(name, value): (&str, Value<'_>)| Ok((name.to_owned(), text(value)?.to_owned()));
-    let headers: Result<BTreeMap<_, _>, &str> = fields.into_iter().map(header).collect();
-    RequestHeaders::try_from(headers?).map_err(|error| error.to_string())
 }

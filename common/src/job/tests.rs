@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::challenge::Challenge;
 use crate::testing::{dns_01_job, http_01_job, job_id};
 
 fn errors(job: &Job) -> Vec<String> {
@@ -111,6 +112,121 @@ fn the_label_of_rfc_8657_follows_from_the_method() {
     job.caa = Some(Caa::default());
     let parsed = Job::parse(&job.to_body()).unwrap();
     assert_eq!(parsed.caa.unwrap().method_label.as_deref(), Some("dns-01"));
+}
+
+/// One job of each method, all inputs given.
+fn every_challenge() -> Vec<(&'static str, Challenge)> {
+    use crate::challenge::{
+        ChangeRecord, Contact, ContactKind, ContactRecord, DnsChange, Matching, RequestHeaders,
+        Scheme, WebsiteChange,
+    };
+    use crate::octets::Hash;
+    fn text<T: TryFrom<String>>(text: &str) -> T
+    where
+        T::Error: fmt::Debug,
+    {
+        text.to_owned().try_into().unwrap()
+    }
+    let name = "honest.example";
+    let contact = |record: ContactRecord, kind, text: &[u8]| Challenge::Contact {
+        record,
+        contact: Contact::parse(kind, text).unwrap(),
+    };
+    let website = |path: &str| {
+        Challenge::WebsiteChange(WebsiteChange {
+            challenge: text("a-request-token"),
+            path: text(path),
+            scheme: Scheme::Https,
+            headers: RequestHeaders::default(),
+            match_regex: Some("^a".to_owned()),
+            case_sensitive: false,
+        })
+    };
+    vec![
+        (name, Challenge::AcmeTlsAlpn01 { digest: Hash([9; 32]) }),
+        ("2600::1", Challenge::AcmeTlsAlpn01 { digest: Hash([9; 32]) }),
+        (
+            "*.honest.example",
+            Challenge::DnsAccount01 {
+                digest: text("digest"),
+                account_url: text("https://ca.example/acct/1"),
+            },
+        ),
+        (
+            "8.8.8.8",
+            Challenge::DnsPersistent { account_uris: vec![text("https://ca.example/acct/1")] },
+        ),
+        (
+            name,
+            Challenge::DnsChange(DnsChange {
+                challenge: text("a-random-value-of-some-length"),
+                record_type: ChangeRecord::Cname,
+                prefix: Some(text("_dnsauth")),
+                matching: Matching::Contains,
+                case_sensitive: true,
+            }),
+        ),
+        (name, website("a/b.txt")),
+        ("8.8.8.8", website("")),
+        (name, contact(ContactRecord::EmailCaa, ContactKind::Email, b"a@b.example")),
+        (name, contact(ContactRecord::PhoneTxt, ContactKind::Phone, b"+15551234567")),
+        (name, Challenge::IpAddress { address: "8.8.8.8".parse().unwrap() }),
+        (
+            "2600::1",
+            Challenge::ReverseAddressLookup { expected_fqdn: "a.example".parse().unwrap() },
+        ),
+    ]
+}
+
+#[test]
+fn a_job_of_every_method_is_parsed_as_it_is_encoded() {
+    for (name, challenge) in every_challenge() {
+        let mut job = dns_01_job("honest.example");
+        job.identifier = Identifier::parse(name).unwrap();
+        let method = challenge.method_id();
+        job.dcv = Some(Dcv { adn: None, challenge });
+        let label = job.method().map(|row| row.caa_label.to_owned());
+        job.caa = Some(Caa {
+            account_uris: vec![],
+            method_label: label.filter(|label| !label.is_empty()),
+        });
+        assert_eq!(Job::parse(&job.to_body()), Ok(job), "{method}");
+    }
+}
+
+#[test]
+fn several_accounts_need_a_primary_that_is_asked() {
+    let uri = |text: &str| text.to_owned().try_into().unwrap();
+    let account_uris = vec![uri("https://ca.example/acct/1"), uri("https://ca.example/acct/2")];
+    let mut job = dns_01_job("honest.example");
+    job.dcv = Some(Dcv { adn: None, challenge: Challenge::DnsPersistent { account_uris } });
+    assert!(Job::parse(&job.to_body()).is_ok());
+    job.primary = PrimaryMode::External;
+    assert_eq!(
+        errors(&job),
+        ["dcv.account_uris `several`: with an external primary, name the one that it saw"]
+    );
+}
+
+#[test]
+fn a_request_does_not_show_the_site_its_challenge() {
+    use crate::challenge::{Scheme, WebsiteChange};
+    let mut job = http_01_job("honest.example");
+    let mut with = |path: &str| {
+        let challenge = Challenge::WebsiteChange(WebsiteChange {
+            challenge: "abcdefghijklmnopqrst".to_owned().try_into().unwrap(),
+            path: path.to_owned().try_into().unwrap(),
+            scheme: Scheme::Http,
+            headers: crate::challenge::RequestHeaders::default(),
+            match_regex: None,
+            case_sensitive: true,
+        });
+        job.dcv = Some(Dcv { adn: None, challenge });
+        job.caa = None;
+        Job::parse(&job.to_body())
+    };
+    assert!(with("file.txt").is_ok());
+    assert!(with("x/ABCDEFGHIJKLMNOPQRST").is_err());
 }
 
 proptest! {

@@ -226,7 +226,7 @@ fn observation(job: &Job, check: CheckKind, seen: Seen) -> Observation {
         verdict: reason.map_or(Verdict::Pass, Reason::verdict),
         reason,
         detail: String::new(),
-        observed: dcv.filter(|_| reason.is_none()).map(|dcv| dcv.challenge.expected()),
+        observed: dcv.filter(|_| reason.is_none()).and_then(|dcv| dcv.challenge.expected()),
         matched: None,
         dnssec: Dnssec::Insecure,
         dns: vec![],

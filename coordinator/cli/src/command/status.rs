@@ -65,8 +65,8 @@ struct ProcessStatus {
 
 /// How agents are called in discovery.
 const AGENT: &str = "mpic-agent";
-/// Which perspective an agent serves.
-const PERSPECTIVE: &str = "perspective";
+/// What each process says of itself: an agent its perspective's code.
+const CODE: &str = "code";
 
 impl Status {
     /// Asks around and prints what came.
@@ -91,7 +91,7 @@ impl Report {
         let (agents, others): (Vec<_>, Vec<_>) =
             survey.processes.into_iter().partition(|one| one.service.name == AGENT);
         let serves = |agent: &&Described, code: &str| {
-            agent.service.metadata.get(PERSPECTIVE).is_some_and(|own| own == code)
+            agent.service.metadata.get(CODE).is_some_and(|own| own == code)
         };
         let perspectives = directory.perspectives(now).map(|listed| PerspectiveStatus {
             perspective: listed.code.to_string(),
@@ -117,10 +117,9 @@ impl From<&Described> for ProcessStatus {
         let service = &described.service;
         let stats = || described.endpoints.iter().map(|endpoint| &endpoint.stats);
         let figure = |name: &str| stats().find_map(|stats| stats.data.get(name).copied());
-        let metadata = |key: &str| service.metadata.get(key).cloned();
         Self {
             name: service.name.clone(),
-            code: metadata("code").or_else(|| metadata(PERSPECTIVE)).unwrap_or_default(),
+            code: service.metadata.get(CODE).cloned().unwrap_or_default(),
             id: service.id.clone(),
             version: service.version.clone(),
             requests: stats().map(|stats| stats.num_requests).sum(),

@@ -125,8 +125,7 @@ impl Up {
     ) -> Result<String, Failure> {
         fleet.write(SystemClock.now())?;
         let mut say = |started: &Started| {
-            let Started { name, pid, said } = started;
-            writeln!(out, "{}", format!("{name:<22} ready  pid {pid:<8} {said}").trim_end())?;
+            writeln!(out, "{:<22} ready  pid {}", started.name, started.pid)?;
             out.flush()
         };
         let bus = only(system.start(vec![fleet.bus()], &mut say).await?);

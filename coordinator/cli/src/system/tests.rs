@@ -78,8 +78,11 @@ async fn a_process_that_ends_is_named_with_the_end_of_its_output() {
     let bench = Bench::new();
     let mut system = bench.system().unwrap();
     start(&mut system, vec![bench.lasting("lasting", "one")]).await.unwrap();
-    let dying = bench.process("dying", "two", "echo ready; echo no such key >&2; exit 78");
-    start(&mut system, vec![dying]).await.unwrap();
+    let go = bench.dir.path().join("go");
+    let wait = format!("while [ ! -e {} ]; do sleep 0.01; done", go.display());
+    let script = format!("echo ready; {wait}; echo no such key >&2; exit 78");
+    start(&mut system, vec![bench.process("dying", "two", &script)]).await.unwrap();
+    std::fs::write(go, "").unwrap();
     let ended = system.watch().await.to_string();
     assert!(ended.starts_with("dying ended with exit status: 78"), "{ended}");
     assert!(ended.ends_with("\n  no such key"), "{ended}");

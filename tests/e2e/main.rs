@@ -1,4 +1,9 @@
 //! Whole systems of real processes, asked as a CA asks and attacked as outsiders attack.
 #![cfg(test)]
 
+mod assignments;
+mod bad_jobs;
+mod bad_replies;
+mod repeats;
+mod silence;
 mod walk;

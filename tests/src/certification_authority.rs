@@ -116,7 +116,7 @@ pub fn caa(name: &str) -> Job {
 }
 
 /// A job with another challenge than its site shows.
-pub fn with_challenge(job: Job, challenge: mpic_common::job::Challenge) -> Job {
+pub fn with_challenge(job: Job, challenge: mpic_common::challenge::Challenge) -> Job {
     Job { dcv: Some(Dcv { adn: None, challenge }), ..job }
 }
 

@@ -2,15 +2,20 @@
 //! stream has and with what the CA was told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use async_nats::jetstream;
+use async_nats::{Subscriber, jetstream};
+use futures_util::StreamExt;
 use mpic_audit::finding::Severity;
 use mpic_audit::note::LogPublicKey;
 use mpic_audit::{bundle, verify};
 use mpic_common::code::PerspectiveId;
 use mpic_common::job::JobId;
+use mpic_common::observation::{CheckKind, Observation};
 use mpic_common::octets::Hash;
-use mpic_common::record::{DecisionRecord, LateRecord, RefusalRecord, SupersededRecord, leaf_hash};
+use mpic_common::record::{
+    DecisionRecord, LateRecord, Missing, RefusalRecord, SupersededRecord, leaf_hash,
+};
 use mpic_common::reply::Reply;
 use mpic_common::subject;
 use mpic_common::wire::{Envelope, Kind, decode_body};
@@ -50,6 +55,15 @@ impl Cluster {
         log
     }
 
+    /// The records of late replies from now on.
+    pub async fn late_records(&self) -> LateRecords {
+        let subject = subject::audit_late(&mpic_cli::fleet::CA.parse().unwrap());
+        let client = self.client().await;
+        let heard = client.subscribe(subject).await.unwrap();
+        client.flush().await.unwrap();
+        LateRecords(heard)
+    }
+
     /// The stream of records.
     pub async fn records(&self) -> jetstream::stream::Stream {
         self.jetstream().await.get_stream(subject::AUDIT_STREAM).await.unwrap()
@@ -57,9 +71,29 @@ impl Cluster {
 
     /// What the checkpoints of the log are verified with.
     pub fn log_key(&self) -> LogPublicKey {
-        std::fs::read_to_string(self.layout().log_public_key()).unwrap().trim().parse().unwrap()
+        let vkey = std::fs::read_to_string(self.layout().log_public_key()).unwrap();
+        let seed = mpic_runtime::keys::load_seed(&self.layout().key("log")).unwrap();
+        let origin = vkey.split_once('+').unwrap().0;
+        mpic_audit::note::LogKey::new(origin, &seed).unwrap().public().clone()
     }
 }
+
+/// Records of late replies as they are published.
+#[derive(Debug)]
+pub struct LateRecords(Subscriber);
+
+impl LateRecords {
+    /// The next one.
+    pub async fn next(&mut self) -> LateRecord {
+        let message = tokio::time::timeout(PATIENCE, self.0.next()).await;
+        let payload = message.expect("a late record in time").unwrap().payload;
+        let envelope = Envelope::parse(&payload, usize::MAX).unwrap().of_kind(Kind::Late).unwrap();
+        decode_body(Kind::Late, envelope.body).unwrap()
+    }
+}
+
+/// Longer than the late window lasts.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Log {
     /// Reads the log in `dir`, which must pass every check on its files.
@@ -151,6 +185,24 @@ pub fn replies(decision: &DecisionRecord) -> BTreeMap<PerspectiveId, Reply> {
         (reply_record.perspective.clone(), reply(&reply_record.reply.0))
     };
     decision.replies.iter().map(of).collect()
+}
+
+/// What a perspective observed.
+///
+/// Panics where it did not answer.
+pub fn observation(
+    decision: &DecisionRecord,
+    perspective: &PerspectiveId,
+    check: CheckKind,
+) -> Observation {
+    let mut reply = replies(decision).remove(perspective).expect("it answered");
+    reply.observations.remove(&check).expect("it was asked")
+}
+
+/// Why a perspective has no reply that counts.
+pub fn missing(decision: &DecisionRecord, perspective: &PerspectiveId) -> Option<Missing> {
+    let missing = decision.missing.iter().find(|missing| missing.perspective == *perspective);
+    missing.map(|missing| missing.reason)
 }
 
 /// SHA-256 of a job's body in an envelope.

@@ -8,6 +8,7 @@ use async_nats::{Subscriber, jetstream};
 use futures_util::StreamExt;
 use mpic_audit::finding::Severity;
 use mpic_audit::note::LogPublicKey;
+use mpic_audit::replay::{self, Shard};
 use mpic_audit::{bundle, verify};
 use mpic_common::code::PerspectiveId;
 use mpic_common::job::JobId;
@@ -52,7 +53,23 @@ impl Cluster {
         }
         log.holds_nothing_twice();
         log.holds(&ca.kept());
+        self.replays(ca);
         log
+    }
+
+    /// That an auditor who has the directory document, and what the CA kept, finds nothing.
+    fn replays(&self, ca: &CertificationAuthority) {
+        let layout = self.layout();
+        let kept = verify::Options::default();
+        let shard = Shard { directory: layout.log(), key: self.log_key(), kept };
+        let name = |recorded: &Recorded| recorded.decision.job.to_string();
+        let options = replay::Options {
+            directory: Some(std::fs::read(layout.directory_file()).unwrap()),
+            records: ca.kept().into_iter().map(|kept| (name(&kept), kept.octets)).collect(),
+            ..replay::Options::default()
+        };
+        let report = replay::replay(&[shard], &options).unwrap();
+        assert!(report.has_passed(Severity::Warning), "{:#?}", report.findings);
     }
 
     /// The records of late replies from now on.
@@ -71,10 +88,7 @@ impl Cluster {
 
     /// What the checkpoints of the log are verified with.
     pub fn log_key(&self) -> LogPublicKey {
-        let vkey = std::fs::read_to_string(self.layout().log_public_key()).unwrap();
-        let seed = mpic_runtime::keys::load_seed(&self.layout().key("log")).unwrap();
-        let origin = vkey.split_once('+').unwrap().0;
-        mpic_audit::note::LogKey::new(origin, &seed).unwrap().public().clone()
+        std::fs::read_to_string(self.layout().log_public_key()).unwrap().trim().parse().unwrap()
     }
 }
 

@@ -302,3 +302,6 @@ fn write_toml(path: &Path, config: &impl Serialize) -> Result<(), FleetError> {
         .map_err(|source| FleetError::Toml { path: path.to_owned(), source })?;
     write(path, text)
 }
+
+#[cfg(test)]
+mod tests;

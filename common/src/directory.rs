@@ -195,6 +195,11 @@ impl Directory {
             .map(|listed| &listed.perspective)
     }
 
+    /// The code of every perspective listed, whatever its validity.
+    pub fn listed(&self) -> impl Iterator<Item = &PerspectiveId> {
+        self.perspectives.keys()
+    }
+
     /// Every perspective in force at `at`, sorted by code.
     pub fn perspectives(&self, at: UnixMs) -> impl Iterator<Item = &Perspective> {
         self.perspectives

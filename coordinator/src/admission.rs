@@ -1,5 +1,7 @@
 //! From the octets that a CA sent to a job that may be performed, or to the refusal of them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use jiff::civil::Date;
 
@@ -24,6 +26,8 @@ pub struct Admitted {
     pub job: Job,
     /// When it was admitted.
     pub requested_ms: UnixMs,
+    /// The one snapshot of the directory that this job uses.
+    pub directory: Arc<Directory>,
 }
 
 impl Admitted {
@@ -57,7 +61,7 @@ impl Refusal {
 pub fn admit(
     octets: &Bytes,
     ca: &CaId,
-    directory: &Directory,
+    directory: &Arc<Directory>,
     now: UnixMs,
 ) -> Result<Admitted, Refusal> {
     let envelope = Envelope::parse(octets, JOB_OCTETS_MAX)
@@ -79,7 +83,8 @@ pub fn admit(
     if !errors.is_empty() {
         return Err(refuse(RefusalCode::Invalid, errors));
     }
-    Ok(Admitted { envelope: octets.clone(), digest, job, requested_ms: now })
+    let directory = Arc::clone(directory);
+    Ok(Admitted { envelope: octets.clone(), digest, job, requested_ms: now, directory })
 }
 
 fn unreadable(error: &Malformed) -> Refusal {
@@ -137,7 +142,7 @@ mod tests {
 
     fn admit_octets(octets: Vec<u8>, ca: &str) -> Result<Admitted, Refusal> {
         let fleet = Fleet::new(6);
-        admit(&octets.into(), &ca.parse().unwrap(), &fleet.directory(), NOW)
+        admit(&octets.into(), &ca.parse().unwrap(), &Arc::new(fleet.directory()), NOW)
     }
 
     fn admit_job(change: impl FnOnce(&mut Job)) -> Result<Admitted, Refusal> {

@@ -1,7 +1,7 @@
 //! Holds the current directory document; it is in the log before anything that it lists is used.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,11 +20,31 @@ use crate::recorder::{Publication, RecordError, Recorder};
 
 /// A document and its exact octets.
 #[derive(Debug, Clone)]
-pub struct Published {
+pub struct Document {
     /// The document.
     pub directory: Arc<Directory>,
     /// The envelope.
     pub octets: Bytes,
+}
+
+/// Where the document comes from, and whom it must list.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The signed document.
+    pub file: PathBuf,
+    /// Who signs it, `ed25519:` and base64.
+    pub root: String,
+    /// The coordinator.
+    pub code: CoordinatorId,
+    /// The key that signs its records.
+    pub key: PublicKey,
+}
+
+/// The document in force: it is in the log.
+#[derive(Debug)]
+pub struct Directories {
+    source: Source,
+    current: RwLock<Arc<Directory>>,
 }
 
 /// Why a document cannot be used.
@@ -71,34 +91,71 @@ pub enum PublishError {
     },
 }
 
+/// Why the document in force stays.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The next one cannot be used.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The next one cannot be put into the log.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
 /// How long the document may take to be recorded.
 const PUBLISH_WAIT: Duration = Duration::from_secs(20);
 
-/// Reads the document at `path`, which `root` signed.
-pub fn load(
-    path: &Path,
-    root: &str,
-    (code, key): (&CoordinatorId, PublicKey),
-    now: UnixMs,
-) -> Result<Published, LoadError> {
-    let octets = Bytes::from(read(path)?);
-    let directory = Directory::open(&octets, &root.parse()?)?;
-    directory.policy().check(now.date())?;
-    let own = directory.key(key.id(), now);
-    if own.is_none_or(|own| own.owner != Owner::Coordinator(code.clone())) {
-        return Err(LoadError::OwnKey { key: key.to_string(), code: code.clone() });
+impl Source {
+    /// Reads the document, as of `now`.
+    pub fn load(&self, now: UnixMs) -> Result<Document, LoadError> {
+        let octets = Bytes::from(read(&self.file)?);
+        let directory = Directory::open(&octets, &self.root.parse()?)?;
+        directory.policy().check(now.date())?;
+        let own = directory.key(self.key.id(), now);
+        if own.is_none_or(|own| own.owner != Owner::Coordinator(self.code.clone())) {
+            return Err(LoadError::OwnKey { key: self.key.to_string(), code: self.code.clone() });
+        }
+        Ok(Document { directory: Arc::new(directory), octets })
     }
-    Ok(Published { directory: Arc::new(directory), octets })
+}
+
+impl Directories {
+    /// Puts the first document into the log and holds it.
+    pub async fn hold(
+        source: Source,
+        document: Document,
+        recorder: &Recorder,
+    ) -> Result<Self, PublishError> {
+        publish(&document, recorder).await?;
+        Ok(Self { source, current: RwLock::new(document.directory) })
+    }
+
+    /// The document in force; a job holds on to the one that it began with.
+    pub fn current(&self) -> Arc<Directory> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the document again; one of a higher serial is put into the log and then holds.
+    pub async fn reload(&self, recorder: &Recorder, now: UnixMs) -> Result<(), ReloadError> {
+        let document = self.source.load(now)?;
+        if document.directory.serial() <= self.current().serial() {
+            return Ok(());
+        }
+        publish(&document, recorder).await?;
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        *current = document.directory;
+        Ok(())
+    }
 }
 
 /// Puts the document into the log, unless it is the last one there.
-pub async fn publish(published: &Published, recorder: &Recorder) -> Result<(), PublishError> {
-    let serial = published.directory.serial();
+async fn publish(document: &Document, recorder: &Recorder) -> Result<(), PublishError> {
+    let serial = document.directory.serial();
     if let Some(last) = recorder.last(subject::AUDIT_DIRECTORY).await? {
-        if last == published.octets {
+        if last == document.octets {
             return Ok(());
         }
-        let root = published.directory.root();
+        let root = document.directory.root();
         match Directory::open(&last, &root) {
             Ok(last) if last.serial() > serial => {
                 return Err(PublishError::Older { stream: last.serial(), file: serial });
@@ -111,8 +168,8 @@ pub async fn publish(published: &Published, recorder: &Recorder) -> Result<(), P
     }
     let publication = Publication {
         subject: subject::AUDIT_DIRECTORY.to_owned(),
-        id: subject::payload_id(&Hash::of(&published.octets)),
-        octets: published.octets.clone(),
+        id: subject::payload_id(&Hash::of(&document.octets)),
+        octets: document.octets.clone(),
     };
     recorder.record(&publication, Instant::now() + PUBLISH_WAIT).await?;
     Ok(())

@@ -27,7 +27,7 @@ use crate::admission::{Admitted, Refusal, admit};
 use crate::attempt::Plan;
 use crate::corroboration::{Asked, Asker, Stragglers, corroborate};
 use crate::decision::{self, Signed};
-use crate::directory::Published;
+use crate::directory::Directories;
 use crate::known::{Known, Met};
 use crate::perspectives::Perspectives;
 use crate::recorder::{Publication, RecordError, Recorder, Standing};
@@ -40,7 +40,7 @@ pub struct Intake<P, C> {
     /// Asks the perspectives.
     pub asker: Asker<P, C>,
     /// The directory document in force.
-    pub published: Published,
+    pub directories: Directories,
     /// Who makes the primary determination.
     pub primary: PerspectiveId,
     /// Relaxations that a reply may state.
@@ -112,7 +112,8 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
     /// One job, from admission to what comes late.
     async fn handle(self: Arc<Self>, request: Request, permit: OwnedSemaphorePermit) {
         let now = self.asker.clock.now();
-        let admitted = match admit(&request.payload, &request.ca, &self.published.directory, now) {
+        let admitted = match admit(&request.payload, &request.ca, &self.directories.current(), now)
+        {
             Ok(admitted) => admitted,
             Err(refusal) => return self.refuse(&request, refusal).await,
         };
@@ -162,7 +163,7 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
 
     /// Who is asked; or why nobody can be.
     fn plan(&self, admitted: &Admitted, seed: u64) -> Result<Plan, Refusal> {
-        let directory = &self.published.directory;
+        let directory = &admitted.directory;
         let at = admitted.requested_ms;
         let cohort =
             select(&admitted.job, directory, &self.primary, at, seed).map_err(|error| {
@@ -270,7 +271,7 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
     /// No permit left: the CA repeats, and another coordinator may have one.
     async fn turn_away(self: Arc<Self>, request: Request) {
         let now = self.asker.clock.now();
-        let refusal = match admit(&request.payload, &request.ca, &self.published.directory, now) {
+        let refusal = match admit(&request.payload, &request.ca, &self.directories.current(), now) {
             Ok(admitted) => Refusal::of(&admitted, RefusalCode::Busy, Vec::new()),
             Err(refusal) => refusal,
         };

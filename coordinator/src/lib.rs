@@ -9,6 +9,7 @@ pub mod config;
 pub mod corroboration;
 pub mod decision;
 pub mod directory;
+pub mod hearing;
 pub mod intake;
 pub mod known;
 pub mod multiplexer;

@@ -8,7 +8,8 @@ use async_nats::jetstream;
 use mpic_common::subject;
 use mpic_coordinator::config::Config;
 use mpic_coordinator::corroboration::Asker;
-use mpic_coordinator::directory::{self, Published};
+use mpic_coordinator::directory::{Directories, Document, Source};
+use mpic_coordinator::hearing::{Hearing, follow_directory};
 use mpic_coordinator::intake::Intake;
 use mpic_coordinator::multiplexer::Multiplexer;
 use mpic_coordinator::perspectives::NatsPerspectives;
@@ -19,6 +20,7 @@ use mpic_runtime::nats::{self, BusError, Role};
 use mpic_runtime::process::{Arguments, EXIT_CONFIG, EXIT_DENIED, fail};
 use mpic_runtime::supervisor::Supervisor;
 use mpic_runtime::{keys, readiness, stream, telemetry};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -26,7 +28,8 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// What the coordinator has before it connects.
 struct Prepared {
     config: Config,
-    published: Published,
+    source: Source,
+    document: Document,
     key: mpic_common::signature::SigningKey,
     secret: [u8; 32],
 }
@@ -65,36 +68,38 @@ fn prepare(arguments: &Arguments) -> Result<Prepared, Failure> {
     let config = Config::load(&arguments.config)?;
     let key = keys::load(&config.key_file)?;
     let secret = keys::load_seed(&config.seed_file)?;
-    let own = (&config.code, key.public());
-    let published =
-        directory::load(&config.directory_file, &config.directory_root, own, SystemClock.now())?;
+    let source = Source {
+        file: config.directory_file.clone(),
+        root: config.directory_root.clone(),
+        code: config.code.clone(),
+        key: key.public(),
+    };
+    let document = source.load(SystemClock.now())?;
     telemetry::init(&config.log)?;
-    Ok(Prepared { config, published, key, secret })
+    Ok(Prepared { config, source, document, key, secret })
 }
 
 async fn run(prepared: Prepared) -> Result<(), Failure> {
-    let Prepared { config, published, key, secret } = prepared;
+    let Prepared { config, source, document, key, secret } = prepared;
     let (client, events) = nats::connect(&config.bus, role(&config)).await?;
     let context = jetstream::new(client.clone());
     stream::check_audit(&context).await?;
     let records = context.get_stream_no_info(subject::AUDIT_STREAM).await?;
 
     let mut supervisor = Supervisor::new();
-    // Replies and acknowledgements are read until the last job has ended.
-    let hearing = tokio_util::sync::CancellationToken::new();
     supervisor.spawn("bus", nats::watch(events, supervisor.stop()));
 
     let (acks, replies) = (Multiplexer::default(), Multiplexer::default());
-    let mut readers = tokio::task::JoinSet::new();
+    // Replies and acknowledgements are read until the last job has ended.
+    let read_acks = tokio_util::sync::CancellationToken::new();
     let acked = client.subscribe(subject::pubacks(&config.code)).await?;
-    readers.spawn(acks.clone().run(acked, subject::parse_puback, hearing.clone()));
-    for perspective in published.directory.perspectives(SystemClock.now()) {
-        let heard = client.subscribe(subject::replies(&perspective.code, &config.code)).await?;
-        readers.spawn(replies.clone().run(heard, reply_token, hearing.clone()));
-    }
+    let mut readers = tokio::task::JoinSet::new();
+    readers.spawn(acks.clone().run(acked, subject::parse_puback, read_acks.clone()));
+    let mut hearing = Hearing::new(client.clone(), config.code.clone(), replies.clone());
+    hearing.follow(&document.directory).await?;
     let recorder = Recorder::new(client.clone(), config.code.clone(), acks, records);
     nats::echo(&client, "coordinator", config.code.as_str()).await?;
-    directory::publish(&published, &recorder).await?;
+    let directories = Directories::hold(source, document, &recorder).await?;
 
     let permits = Arc::new(Semaphore::new(config.jobs_max.get()));
     let intake = Arc::new(Intake {
@@ -110,7 +115,7 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
             clock: SystemClock,
             straggler_wait: config.straggler_wait(),
         },
-        published,
+        directories,
         primary: config.primary.clone(),
         allowed: config.relaxations.clone().into(),
         secret,
@@ -124,13 +129,18 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
     let jobs = client.queue_subscribe(subject::JOBS, subject::COORDINATORS.to_owned()).await?;
     let discovery = discovery(&client, &config, permits).await?;
     supervisor.spawn("discovery", discovery.run(supervisor.stop()));
+    let hangups = signal(SignalKind::hangup())?;
+    let following = follow_directory(Arc::clone(&intake), hearing, hangups, supervisor.stop());
+    // The subscriptions end with the task, and the task after the jobs in flight.
+    let hearing = tokio::task::JoinSet::from_iter([following]);
     supervisor.spawn("intake", intake.run(jobs, supervisor.stop()));
     nats::echo(&client, "coordinator", config.code.as_str()).await?;
     readiness::notify();
     tracing::info!(coordinator = %config.code, "ready");
 
     let ended = supervisor.run(DRAIN).await;
-    hearing.cancel();
+    hearing.join_all().await;
+    read_acks.cancel();
     readers.join_all().await;
     client.flush().await?;
     Ok(ended?)
@@ -143,10 +153,6 @@ fn role(config: &Config) -> Role {
         subscription_capacity: 65_536,
         client_capacity: 16_384,
     }
-}
-
-fn reply_token(subject: &str) -> Option<[u8; 16]> {
-    subject::parse_reply(subject).map(|(_, _, token)| token)
 }
 
 async fn discovery(

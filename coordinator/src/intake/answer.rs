@@ -62,7 +62,7 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
         seq: u64,
         other: Bytes,
     ) {
-        if !self.is_decision_on(&other, admitted.digest) {
+        if !self.is_decision_on(&other, admitted) {
             return self.give_up(request, admitted, conflict(admitted)).await;
         }
         self.answer(request, admitted, &other, seq).await;
@@ -86,14 +86,14 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
     }
 
     /// Whether a coordinator of the directory signed these octets as its decision on the job.
-    fn is_decision_on(&self, octets: &[u8], digest: Hash) -> bool {
+    fn is_decision_on(&self, octets: &[u8], admitted: &Admitted) -> bool {
         let Ok(envelope) = Envelope::parse(octets, RECORD_OCTETS_MAX) else { return false };
         let now = self.asker.clock.now();
-        let key = envelope.seal.and_then(|seal| self.published.directory.key(seal.key, now));
+        let key = envelope.seal.and_then(|seal| admitted.directory.key(seal.key, now));
         envelope.kind == Kind::Decision
             && key.is_some_and(|key| {
                 matches!(key.owner, Owner::Coordinator(_))
-                    && envelope.verify(&key.public, Some(digest)).is_ok()
+                    && envelope.verify(&key.public, Some(admitted.digest)).is_ok()
             })
     }
 

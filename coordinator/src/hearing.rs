@@ -1,0 +1,98 @@
+//! Hears the perspectives: one subscription for the replies of each, as the directory lists them.
+//!
+//! One wildcard over all would not do: a leaf node that may carry the replies of one perspective
+//! is never told of a wider subscription, and its replies would vanish in silence.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_nats::Client;
+use tokio::signal::unix::Signal;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use mpic_common::code::{CoordinatorId, PerspectiveId};
+use mpic_common::directory::Directory;
+use mpic_common::subject;
+use mpic_runtime::clock::Clock;
+use mpic_runtime::nats::BusError;
+
+use crate::intake::Intake;
+use crate::multiplexer::Multiplexer;
+
+/// The subscriptions for replies.
+#[derive(Debug)]
+pub struct Hearing {
+    client: Client,
+    coordinator: CoordinatorId,
+    replies: Multiplexer,
+    heard: BTreeMap<PerspectiveId, CancellationToken>,
+    readers: JoinSet<()>,
+}
+
+impl Hearing {
+    /// Hears nobody yet.
+    pub fn new(client: Client, coordinator: CoordinatorId, replies: Multiplexer) -> Self {
+        Self { client, coordinator, replies, heard: BTreeMap::new(), readers: JoinSet::new() }
+    }
+
+    /// Hears every perspective that `directory` lists, and no other, whatever its validity: what
+    /// is not in force is never asked.
+    pub async fn follow(&mut self, directory: &Directory) -> Result<(), BusError> {
+        let listed: Vec<_> = directory.listed().cloned().collect();
+        self.heard.retain(|code, reader| {
+            let stays = listed.contains(code);
+            if !stays {
+                reader.cancel();
+            }
+            stays
+        });
+        for code in listed {
+            if !self.heard.contains_key(&code) {
+                self.hear(code).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn hear(&mut self, code: PerspectiveId) -> Result<(), BusError> {
+        let subject = subject::replies(&code, &self.coordinator);
+        let messages = self
+            .client
+            .subscribe(subject.clone())
+            .await
+            .map_err(|source| BusError::Subscribe { subject, source })?;
+        let stop = CancellationToken::new();
+        self.readers.spawn(self.replies.clone().run(messages, token, stop.clone()));
+        self.heard.insert(code, stop);
+        Ok(())
+    }
+}
+
+fn token(subject: &str) -> Option<[u8; 16]> {
+    subject::parse_reply(subject).map(|(_, _, token)| token)
+}
+
+/// Reads the directory document again on each SIGHUP, until `stop`. One that cannot be used
+/// leaves the one in force.
+pub async fn follow_directory<P, C: Clock>(
+    intake: Arc<Intake<P, C>>,
+    mut hearing: Hearing,
+    mut hangups: Signal,
+    stop: CancellationToken,
+) -> Hearing {
+    while stop.run_until_cancelled(hangups.recv()).await.flatten().is_some() {
+        let now = intake.asker.clock.now();
+        match intake.directories.reload(&intake.recorder, now).await {
+            Ok(()) => {
+                let directory = intake.directories.current();
+                if let Err(error) = hearing.follow(&directory).await {
+                    tracing::error!(%error, "cannot hear every perspective of the directory");
+                }
+                tracing::info!(serial = directory.serial(), "directory document in force");
+            }
+            Err(error) => tracing::error!(%error, "the directory document is not taken"),
+        }
+    }
+    hearing
+}

@@ -8,6 +8,7 @@ mod tiles;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use mpic_common::octets::Hash;
 use thiserror::Error;
 
@@ -51,13 +52,14 @@ pub fn verify(
     Ok(report)
 }
 
-/// The same, and hands each entry with its index to `each`. Gives the head, if it is valid.
+/// The same, and hands the entries of each bundle, with the index of the first, to `each`. Gives
+/// the head, if it is valid.
 pub(crate) fn verify_each(
     directory: &Path,
     key: &LogPublicKey,
     options: &Options,
     report: &mut Report,
-    each: impl FnMut(u64, &[u8], &mut Report),
+    each: impl FnMut(u64, &[Bytes], &mut Report),
 ) -> Result<Option<Checkpoint>, VerifyError> {
     let disk = Disk::new(directory);
     let Some(head) = read_head(&disk, key, report)? else { return Ok(None) };
@@ -100,7 +102,7 @@ struct Walk<'a, E> {
     each: E,
 }
 
-impl<E: FnMut(u64, &[u8], &mut Report)> Walk<'_, E> {
+impl<E: FnMut(u64, &[Bytes], &mut Report)> Walk<'_, E> {
     /// Ends at a bundle that cannot be read: behind it nothing can be said.
     fn run(&mut self) -> Result<(), VerifyError> {
         let mut edge = Edge::default();
@@ -115,12 +117,10 @@ impl<E: FnMut(u64, &[u8], &mut Report)> Walk<'_, E> {
         Ok(())
     }
 
-    /// Hands out the entries of a bundle and gives their leaf hashes.
+    /// Hands out a bundle's entries and gives their leaf hashes.
     fn bundle_leaves(&mut self, bundle: u64) -> Result<Option<Vec<Hash>>, VerifyError> {
         let Some(entries) = self.tiles.entries(bundle, self.report)? else { return Ok(None) };
-        for (index, entry) in (bundle * TILE_WIDTH..).zip(&entries) {
-            (self.each)(index, entry, self.report);
-        }
+        (self.each)(bundle * TILE_WIDTH, &entries, self.report);
         Ok(Some(entries.iter().map(|entry| leaf_hash(entry)).collect()))
     }
 

@@ -10,6 +10,7 @@ use crate::bundle;
 use crate::finding::{Report, Severity};
 use crate::log::{Disk, Storage};
 use crate::note::Checkpoint;
+use crate::prefix;
 use crate::tree::{Edge, HASH_OCTETS, Kind, TILE_WIDTH, TileName, right_edge};
 
 /// What is there, seen once at the start.
@@ -84,7 +85,7 @@ impl<'a> Tiles<'a> {
             }
         };
         for older in self.others(name) {
-            let length = bundle_octets(&entries, older);
+            let length = prefix::bundle_octets(&entries, older);
             self.compare_older(older, octets.get(..length), report)?;
         }
         Ok(Some(entries.into_iter().map(|entry| octets.slice_ref(entry)).collect()))
@@ -127,7 +128,7 @@ impl<'a> Tiles<'a> {
         }
         let full = name.with_width(TILE_WIDTH).filter(|_| !name.is_full());
         let octets = full.map(|full| self.read_path(&full.to_string())).transpose()?.flatten();
-        Ok(octets.and_then(|octets| prefix(name, &octets)))
+        Ok(octets.and_then(|octets| prefix::of_full(name, &octets)))
     }
 
     fn read_or_report(
@@ -170,18 +171,4 @@ impl<'a> Tiles<'a> {
         }
         Ok(())
     }
-}
-
-/// The octets of the narrower tile in those of the full one.
-fn prefix(name: TileName, full: &[u8]) -> Option<Vec<u8>> {
-    let length = match name.kind() {
-        Kind::Hashes { .. } => usize::from(name.width()) * HASH_OCTETS,
-        Kind::Entries => bundle_octets(&bundle::entries(full, TILE_WIDTH).ok()?, name),
-    };
-    full.get(..length).map(<[u8]>::to_vec)
-}
-
-/// The length of a bundle with the first of these entries.
-fn bundle_octets(entries: &[&[u8]], name: TileName) -> usize {
-    entries.iter().take(name.width().into()).map(|entry| 2 + entry.len()).sum()
 }

@@ -1,0 +1,213 @@
+//! Reads single entries of a log directory, each authenticated against the head.
+
+use std::io;
+use std::path::Path;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::bundle::{self, BundleError};
+use crate::genesis::{Genesis, OwnEntry};
+use crate::log::{Disk, Storage};
+use crate::note::{Checkpoint, LogPublicKey, NoteError};
+use crate::prefix;
+use crate::proof::Proof;
+use crate::tree::{Kind, ReadError, Reader, TILE_WIDTH, TileName, leaf_hash};
+
+/// A log under its published checkpoint, a live one too.
+#[derive(Debug)]
+pub struct LogReader {
+    disk: Disk,
+    note: String,
+    head: Checkpoint,
+}
+
+/// Why an entry cannot be read.
+#[derive(Debug, Error)]
+pub enum LogReadError {
+    /// A file cannot be read.
+    #[error("cannot read {path:?}")]
+    Read {
+        /// Which, below the log's directory.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The checkpoint is not this log's.
+    #[error("the checkpoint is not one of this log")]
+    Checkpoint(#[from] NoteError),
+    /// The log has no such entry.
+    #[error("the log has {size} entries, none with the index {index}")]
+    NoSuchEntry {
+        /// Its size.
+        size: u64,
+        /// The index asked for.
+        index: u64,
+    },
+    /// A bundle cannot be parsed.
+    #[error("bundle {bundle} is damaged")]
+    Bundle {
+        /// Which.
+        bundle: u64,
+        /// How.
+        source: BundleError,
+    },
+    /// The files are not of the head's tree.
+    #[error("the log is damaged: {0}")]
+    Damaged(String),
+}
+
+impl LogReader {
+    /// Reads the published checkpoint.
+    pub fn open(directory: &Path, key: &LogPublicKey) -> Result<Self, LogReadError> {
+        let disk = Disk::new(directory);
+        let octets = disk.read("checkpoint").map_err(cannot_read("checkpoint"))?;
+        let head = key.open(&octets)?;
+        let note = String::from_utf8(octets).map_err(|_| NoteError::Malformed)?;
+        Ok(Self { disk, note, head })
+    }
+
+    /// The published checkpoint.
+    pub fn head(&self) -> &Checkpoint {
+        &self.head
+    }
+
+    /// One entry.
+    pub fn entry(&self, index: u64) -> Result<Bytes, LogReadError> {
+        let absent = LogReadError::NoSuchEntry { size: self.head.size, index };
+        let entries = self.bundle(index / TILE_WIDTH)?;
+        let place = usize::try_from(index % TILE_WIDTH).ok();
+        place.and_then(|place| entries.into_iter().nth(place)).ok_or(absent)
+    }
+
+    /// The entries of a bundle: those from `256 * bundle` on, at most 256.
+    pub fn bundle(&self, bundle: u64) -> Result<Vec<Bytes>, LogReadError> {
+        let first = bundle * TILE_WIDTH;
+        let absent = || LogReadError::NoSuchEntry { size: self.head.size, index: first };
+        let width = self.head.size.saturating_sub(first).min(TILE_WIDTH);
+        let name = TileName::new(Kind::Entries, bundle, width).ok_or_else(absent)?;
+        let octets = Bytes::from(self.read(name)?);
+        let damaged = |source| LogReadError::Bundle { bundle, source };
+        let entries = bundle::entries(&octets, width).map_err(damaged)?;
+        let leaves = self.tree()?.bundle_leaves(bundle).map_err(tree_error)?;
+        if !entries.iter().map(|entry| leaf_hash(entry)).eq(leaves) {
+            let text = format!("bundle {bundle} holds other entries than the tree");
+            return Err(LogReadError::Damaged(text));
+        }
+        Ok(entries.into_iter().map(|entry| octets.slice_ref(entry)).collect())
+    }
+
+    /// What entry 0 says.
+    pub fn genesis(&self) -> Result<Genesis, LogReadError> {
+        match OwnEntry::decode(&self.entry(0)?) {
+            Ok(OwnEntry::Genesis(genesis)) => Ok(genesis),
+            _ => Err(LogReadError::Damaged("entry 0 is not a genesis entry".to_owned())),
+        }
+    }
+
+    /// The inclusion proof of an entry, over the published checkpoint.
+    pub fn prove(&self, index: u64) -> Result<Proof, LogReadError> {
+        let path = self.tree()?.inclusion(index).map_err(tree_error)?;
+        Ok(Proof { index, path, checkpoint: self.note.clone() })
+    }
+
+    fn tree(&self) -> Result<Tree<'_>, LogReadError> {
+        let Checkpoint { size, root, .. } = self.head;
+        let fetch: Fetch<'_> = Box::new(|name| self.read(name));
+        Reader::new(size, root, fetch).map_err(tree_error)
+    }
+
+    /// A tile or bundle; a partial one that was collected is the beginning of the full one.
+    fn read(&self, name: TileName) -> Result<Vec<u8>, LogReadError> {
+        let path = name.to_string();
+        match self.disk.read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !name.is_full() => {
+                self.read_prefix(name).map_err(|_| cannot_read(&path)(error))
+            }
+            read => read.map_err(cannot_read(&path)),
+        }
+    }
+
+    fn read_prefix(&self, name: TileName) -> Result<Vec<u8>, LogReadError> {
+        let absent = || LogReadError::Damaged(format!("{name} is absent"));
+        let full = name.with_width(TILE_WIDTH).ok_or_else(absent)?.to_string();
+        let octets = self.disk.read(&full).map_err(cannot_read(&full))?;
+        prefix::of_full(name, &octets).ok_or_else(absent)
+    }
+}
+
+type Fetch<'a> = Box<dyn Fn(TileName) -> Result<Vec<u8>, LogReadError> + 'a>;
+type Tree<'a> = Reader<Fetch<'a>>;
+
+fn tree_error(error: ReadError<LogReadError>) -> LogReadError {
+    match error {
+        ReadError::Fetch(error) => error,
+        ReadError::NoSuchEntry { size, index } => LogReadError::NoSuchEntry { size, index },
+        other => LogReadError::Damaged(other.to_string()),
+    }
+}
+
+fn cannot_read(path: &str) -> impl FnOnce(io::Error) -> LogReadError {
+    move |source| LogReadError::Read { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::num::NonZeroUsize;
+
+    use super::*;
+    use crate::log::{Shard, ShardOptions, Steps};
+    use crate::note::LogKey;
+
+    fn key() -> LogKey {
+        LogKey::new("log.example", &[1; 32]).expect("a valid origin")
+    }
+
+    fn entry(index: u64) -> Bytes {
+        format!("entry {index}").into()
+    }
+
+    fn append(directory: &Path, end: u64) {
+        let options =
+            ShardOptions { key: key(), io_threads: NonZeroUsize::MIN, steps: Steps::default() };
+        let shard = Shard::open(Disk::new(directory), options).expect("opened");
+        let entries: Vec<_> = (shard.size()..end).map(entry).collect();
+        shard.commit(&entries).expect("committed").publish().expect("published");
+    }
+
+    #[test]
+    fn entries_and_their_proofs_are_read_under_the_head() {
+        let log = tempfile::tempdir().expect("a directory");
+        append(log.path(), 100);
+        let old = LogReader::open(log.path(), key().public()).expect("opened");
+        append(log.path(), 600);
+        let new = LogReader::open(log.path(), key().public()).expect("opened");
+        // What the writer collects once the full files are there.
+        fs::remove_dir_all(log.path().join("tile/0/000.p")).expect("removed");
+        fs::remove_dir_all(log.path().join("tile/entries/000.p")).expect("removed");
+        for (reader, index) in [(&old, 0), (&old, 99), (&new, 99), (&new, 255), (&new, 599)] {
+            assert_eq!(reader.entry(index).expect("an entry"), entry(index));
+            let proof = reader.prove(index).expect("a proof");
+            assert!(proof.check(key().public(), leaf_hash(&entry(index))).is_ok());
+        }
+        for (reader, index) in [(&old, 100), (&new, 600), (&new, 10_000)] {
+            let refused = reader.entry(index).expect_err("absent");
+            assert!(matches!(refused, LogReadError::NoSuchEntry { .. }), "{refused}");
+            assert!(reader.prove(index).is_err());
+        }
+    }
+
+    #[test]
+    fn an_entry_that_was_changed_is_not_read() {
+        let log = tempfile::tempdir().expect("a directory");
+        append(log.path(), 10);
+        let path = log.path().join("tile/entries/000.p/10");
+        let mut octets = fs::read(&path).expect("a bundle");
+        fs::remove_file(&path).expect("removed");
+        octets[5] ^= 1;
+        fs::write(&path, octets).expect("written");
+        let reader = LogReader::open(log.path(), key().public()).expect("opened");
+        assert!(matches!(reader.entry(7), Err(LogReadError::Damaged(_))));
+    }
+}

@@ -1,0 +1,248 @@
+//! Re-decides every decision of a log out of what perspectives signed (checks R1 to R13).
+
+mod asked;
+mod decision;
+mod documents;
+mod entry;
+mod notes;
+mod problem;
+mod replies;
+mod sequence;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mpic_common::directory::{Directory, DirectoryError};
+use mpic_common::octets::Hash;
+use mpic_common::record::leaf_hash;
+use thiserror::Error;
+
+use self::documents::Documents;
+use self::entry::Examined;
+use self::sequence::Sequence;
+use crate::finding::{Finding, Report, Severity};
+use crate::genesis::Previous;
+use crate::note::{Checkpoint, LogPublicKey};
+use crate::verify::{self, VerifyError, verify_each};
+
+/// One log directory.
+#[derive(Clone, Debug)]
+pub struct Shard {
+    /// Where it is.
+    pub directory: PathBuf,
+    /// Its key.
+    pub key: LogPublicKey,
+    /// What the auditor kept of it.
+    pub kept: verify::Options,
+}
+
+/// What an auditor brings along.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The newest directory document, which pins the root; its revocations apply.
+    pub directory: Option<Vec<u8>>,
+    /// Decisions that CAs kept, octet by octet, and what to call each: all must be in the log.
+    pub records: Vec<(String, Vec<u8>)>,
+    /// Ids of certificate requests: each must have a decision.
+    pub requests: BTreeSet<String>,
+}
+
+/// The replay could not be made.
+#[derive(Debug, Error)]
+pub enum ReplayError {
+    /// A log cannot be read.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// The directory document that was given is none.
+    #[error("the directory document that was given cannot be used")]
+    Directory(#[from] DirectoryError),
+    /// The number of cores cannot be had.
+    #[error("cannot tell how many threads to use")]
+    Threads(#[source] io::Error),
+}
+
+/// Verifies the shards, in order, and replays every entry.
+pub fn replay(shards: &[Shard], options: &Options) -> Result<Report, ReplayError> {
+    let threads = std::thread::available_parallelism().map_err(ReplayError::Threads)?;
+    let mut report = Report::default();
+    let brought = match &options.directory {
+        Some(octets) => Some(Arc::new(Directory::open_unpinned(octets)?)),
+        None => None,
+    };
+    state_root(brought.as_deref(), &mut report);
+    let mut replay = Replay {
+        threads,
+        documents: Arc::new(Documents::new(brought)),
+        previous: None,
+        records: records(options),
+        requests: options.requests.clone(),
+    };
+    for shard in shards {
+        replay.replay_shard(shard, &mut report)?;
+    }
+    replay.report_missing(&mut report);
+    Ok(report)
+}
+
+/// For comparison with what the CA has published.
+fn state_root(brought: Option<&Directory>, report: &mut Report) {
+    match brought {
+        Some(directory) => {
+            let root = Hash::of(&directory.root().octets());
+            let text = format!("the directory's root has the SHA-256 {root}");
+            report.add_general(Severity::Note, "R4", text);
+        }
+        None => {
+            let text = "no directory document was given: the log itself says who its root is";
+            report.add_general(Severity::Warning, "R4", text.to_owned());
+        }
+    }
+}
+
+fn records(options: &Options) -> BTreeMap<Hash, String> {
+    let leaf = |(name, octets): &(String, Vec<u8>)| (leaf_hash(octets), name.clone());
+    options.records.iter().map(leaf).collect()
+}
+
+/// What goes on from shard to shard.
+struct Replay {
+    threads: NonZeroUsize,
+    documents: Arc<Documents>,
+    previous: Option<Checkpoint>,
+    /// R12: by leaf, what was not found yet.
+    records: BTreeMap<Hash, String>,
+    /// R13: what was not found yet.
+    requests: BTreeSet<String>,
+}
+
+impl Replay {
+    fn replay_shard(&mut self, shard: &Shard, report: &mut Report) -> Result<(), ReplayError> {
+        let mut sequence = Sequence::default();
+        let previous = self.previous.take();
+        let Shard { directory, key, kept } = shard;
+        let head = verify_each(directory, key, kept, report, |first, entries, report| {
+            if first == 0 {
+                let begun = sequence.begin(key.origin(), previous.as_ref(), entries.first());
+                for finding in begun {
+                    report.add(finding);
+                }
+            }
+            self.replay_bundle(first, entries, &mut sequence, report);
+        })?;
+        for finding in sequence.end() {
+            report.add(finding);
+        }
+        if let Err(text) = self.documents.check_brought() {
+            report.add_general(Severity::Error, "R4", text);
+        }
+        self.documents = Arc::new(self.documents.next_shard());
+        self.previous = head;
+        Ok(())
+    }
+
+    /// Entries are examined side by side; what one says about another is looked at in order.
+    fn replay_bundle(
+        &mut self,
+        first: u64,
+        entries: &[Bytes],
+        sequence: &mut Sequence,
+        report: &mut Report,
+    ) {
+        let mut prepared = Vec::with_capacity(entries.len());
+        for entry in entries {
+            self.records.remove(&leaf_hash(entry));
+            prepared.push(entry::prepare(entry, &mut self.documents));
+        }
+        for (index, examined) in (first..).zip(self.examine(prepared)) {
+            if let Some(request) = examined.request() {
+                self.requests.remove(request);
+            }
+            examined.time_ms().into_iter().for_each(|ms| widen(&mut report.times_ms, ms));
+            for finding in sequence.follow(index, examined) {
+                report.add(finding);
+            }
+        }
+    }
+
+    fn examine(&self, prepared: Vec<entry::Prepared<'_>>) -> Vec<Examined> {
+        let share = prepared.len().div_ceil(self.threads.get()).max(1);
+        let mut prepared = prepared.into_iter();
+        std::thread::scope(|scope| {
+            let mut threads = Vec::new();
+            loop {
+                let share: Vec<_> = prepared.by_ref().take(share).collect();
+                if share.is_empty() {
+                    break;
+                }
+                threads.push(
+                    scope.spawn(|| {
+                        share.into_iter().map(entry::Prepared::examine).collect::<Vec<_>>()
+                    }),
+                );
+            }
+            let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<Examined>>| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            threads.into_iter().flat_map(join).collect()
+        })
+    }
+
+    /// R12 and R13.
+    fn report_missing(self, report: &mut Report) {
+        for (leaf, name) in self.records {
+            let text = format!("{name}, whose leaf is {leaf}, is not in the log");
+            report.add_general(Severity::Error, "R12", text);
+        }
+        for request in self.requests {
+            let text = format!("the certificate request {request} has no decision");
+            report.add_general(Severity::Error, "R13", text);
+        }
+    }
+}
+
+fn widen(times: &mut Option<(u64, u64)>, ms: u64) {
+    let (first, last) = times.unwrap_or((ms, ms));
+    *times = Some((first.min(ms), last.max(ms)));
+}
+
+/// R1: what a genesis entry must say of the shard before.
+fn is_continued(previous: Option<&Previous>, head: Option<&Checkpoint>) -> bool {
+    match (previous, head) {
+        (Some(previous), Some(head)) => {
+            previous.origin == head.origin
+                && previous.size == head.size
+                && Hash(previous.root) == head.root
+        }
+        // The first shard given need not be the first there was.
+        (_, None) => true,
+        (None, Some(_)) => false,
+    }
+}
+
+/// Reads what CAs kept: every file of a directory.
+pub fn read_records(directory: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut records = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_file() {
+            records.push((path.display().to_string(), std::fs::read(&path)?));
+        }
+    }
+    Ok(records)
+}
+
+/// A finding about one entry, or about none.
+fn finding(
+    severity: Severity,
+    check: &'static str,
+    index: Option<u64>,
+    text: impl Into<String>,
+) -> Finding {
+    Finding { severity, check, index, job: None, text: text.into() }
+}

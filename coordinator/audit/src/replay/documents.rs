@@ -1,0 +1,124 @@
+//! The directory documents that the log holds, and the keys that they list.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mpic_common::directory::{Directory, DirectoryError, Key, Owner};
+use mpic_common::octets::Hash;
+use mpic_common::signature::KeyId;
+use mpic_common::time::UnixMs;
+use mpic_common::wire::Seal;
+
+/// What was logged so far in one shard, and what the auditor brought along.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Documents {
+    by_hash: BTreeMap<Hash, Arc<Directory>>,
+    newest: Option<Arc<Directory>>,
+    /// The document before this shard, for the chain of roots alone.
+    before: Option<Arc<Directory>>,
+    brought: Option<Arc<Directory>>,
+}
+
+impl Documents {
+    /// Nothing is logged; the auditor's document applies from the start.
+    pub(super) fn new(brought: Option<Arc<Directory>>) -> Self {
+        Self { brought, ..Self::default() }
+    }
+
+    /// A shard that goes on after this one.
+    pub(super) fn next_shard(&self) -> Self {
+        let before = self.newest.clone().or_else(|| self.before.clone());
+        Self { before, brought: self.brought.clone(), ..Self::default() }
+    }
+
+    /// The document of this hash.
+    pub(super) fn by_hash(&self, hash: &Hash) -> Option<&Arc<Directory>> {
+        self.by_hash.get(hash)
+    }
+
+    /// The newest document.
+    pub(super) fn newest(&self) -> Option<&Arc<Directory>> {
+        self.newest.as_ref()
+    }
+
+    /// R4: takes a logged document, or says why it breaks the chain. Equal octets may come again.
+    /// Gives the time of issue.
+    pub(super) fn add(&mut self, octets: &[u8]) -> Result<UnixMs, String> {
+        let document = match Directory::open_unpinned(octets) {
+            Ok(document) => Arc::new(document),
+            Err(error) => return Err(chain(&error)),
+        };
+        if self.by_hash.contains_key(&document.hash()) {
+            return Ok(document.issued_ms());
+        }
+        if let Some(last) = self.newest.as_ref().or(self.before.as_ref()) {
+            let is_again = document.hash() == last.hash();
+            if !is_again && document.serial() <= last.serial() {
+                let (serial, last) = (document.serial(), last.serial());
+                return Err(format!("serial {serial} does not rise above {last}"));
+            }
+            check_root(last, &document)?;
+        }
+        self.by_hash.insert(document.hash(), Arc::clone(&document));
+        let issued = document.issued_ms();
+        self.newest = Some(document);
+        Ok(issued)
+    }
+
+    /// R4: the auditor's document is the newest one or follows it.
+    pub(super) fn check_brought(&self) -> Result<(), String> {
+        let last = self.newest.as_ref().or(self.before.as_ref());
+        let (Some(brought), Some(last)) = (&self.brought, last) else { return Ok(()) };
+        if brought.hash() == last.hash() {
+            return Ok(());
+        }
+        if brought.serial() <= last.serial() {
+            let (serial, last) = (brought.serial(), last.serial());
+            return Err(format!("the document given has serial {serial}, the log's newest {last}"));
+        }
+        check_root(last, brought)
+    }
+
+    /// R3: the key that a seal names, listed in the newest document, in force at `at`, and
+    /// revoked by no document then.
+    pub(super) fn key(&self, seal: Option<Seal>, at: UnixMs) -> Result<&Key, String> {
+        let id = seal.ok_or("it is not signed")?.key;
+        let newest = self.newest.as_ref().ok_or("no directory document was logged before")?;
+        self.check_revoked(id, at)?;
+        let key = newest.key(id, at);
+        key.ok_or_else(|| format!("no key {id} is in force at {at}"))
+    }
+
+    /// Errs where any document has the key as revoked by then, be it logged later than it was used.
+    pub(super) fn check_revoked(&self, id: KeyId, at: UnixMs) -> Result<(), String> {
+        let documents = self.by_hash.values().chain(&self.brought);
+        let revoked = documents.filter_map(|document| document.revoked_ms(id)).min();
+        match revoked.filter(|revoked| *revoked <= at) {
+            Some(revoked) => Err(format!("the key {id} was revoked at {revoked}")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Errs unless the key is this owner's.
+pub(super) fn check_owner(key: &Key, owner: &Owner) -> Result<(), String> {
+    if key.owner == *owner {
+        Ok(())
+    } else {
+        Err(format!("it is signed by the key of {:?}, not of {owner:?}", key.owner))
+    }
+}
+
+/// The root of a document is one that the document before it names.
+fn check_root(last: &Directory, next: &Directory) -> Result<(), String> {
+    if next.root() == last.root() || last.next_root() == Some(next.root()) {
+        Ok(())
+    } else {
+        Err(format!("its root {} is none that serial {} names", next.root(), last.serial()))
+    }
+}
+
+fn chain(error: &DirectoryError) -> String {
+    use std::error::Error as _;
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}

@@ -1,0 +1,102 @@
+//! R8: the signed replies of a decision, and those that came late.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mpic_common::code::PerspectiveId;
+use mpic_common::directory::Directory;
+use mpic_common::limits::RECORD_OCTETS_MAX;
+use mpic_common::record::ReplyRecord;
+use mpic_common::reply::{self, PerspectiveRole, Rejected, Reply, ReplyOutcome, VerifiedReply};
+use mpic_common::time::UnixMs;
+use mpic_common::wire::{Envelope, Kind, decode_body};
+
+use super::asked::Asked;
+use super::documents::Documents;
+use super::problem::Problems;
+
+/// What replies must fit.
+#[derive(Clone, Copy)]
+pub(super) struct Expected<'a> {
+    pub(super) asked: &'a Asked,
+    pub(super) directory: &'a Directory,
+    pub(super) documents: &'a Documents,
+    pub(super) primary: Option<&'a PerspectiveId>,
+    /// The first send.
+    pub(super) started_ms: UnixMs,
+    /// The decision, or the end of the late window.
+    pub(super) closed_ms: UnixMs,
+}
+
+/// The replies that hold, by perspective.
+pub(super) fn check(
+    replies: &[ReplyRecord],
+    expected: Expected<'_>,
+    problems: &mut Problems,
+) -> BTreeMap<PerspectiveId, VerifiedReply> {
+    let mut verified = BTreeMap::new();
+    for record in replies {
+        let what = format!("reply of {}", record.perspective);
+        let reply = problems.keep("R8", &what, verify(record, expected));
+        let Some(reply) = reply else { continue };
+        problems.demand(reply.outcome == ReplyOutcome::Observed, "R8", || {
+            format!("{what}: a busy perspective has not replied")
+        });
+        check_times(record, &reply, expected, &what, problems);
+        if verified.insert(record.perspective.clone(), reply).is_some() {
+            problems.error("R8", format!("{what}: there are two"));
+        }
+    }
+    let in_order = replies.is_sorted_by(|one, two| one.perspective < two.perspective);
+    problems.demand(in_order, "R8", || "the replies are not sorted".to_owned());
+    verified
+}
+
+/// The reply as its perspective signed it, over the assignment that asked for it.
+fn verify(record: &ReplyRecord, expected: Expected<'_>) -> Result<VerifiedReply, String> {
+    let perspective = &record.perspective;
+    let sent = expected.asked.of(perspective).ok_or("no assignment lists it")?;
+    let is_primary = expected.primary == Some(perspective);
+    let envelope = Envelope::parse(&record.reply.0, RECORD_OCTETS_MAX);
+    let envelope = envelope.map_err(|error| error.to_string())?;
+    // The time that the signer states says which keys were in force.
+    let stated: Reply =
+        decode_body(Kind::Reply, envelope.body).map_err(|error| error.to_string())?;
+    if let Some(seal) = envelope.seal {
+        expected.documents.check_revoked(seal.key, stated.ended_ms)?;
+    }
+    let asked = reply::Asked {
+        perspective,
+        role: if is_primary { PerspectiveRole::Primary } else { PerspectiveRole::Remote },
+        assignment_digest: sent.digest,
+        job: &expected.asked.job,
+        job_digest: expected.asked.job_digest,
+        octets_max: sent.reply_octets_max,
+    };
+    let verified = Reply::verify(&record.reply.0, &asked, expected.directory, stated.ended_ms);
+    verified.map_err(|rejected: Rejected| rejected.as_str().to_owned())
+}
+
+/// Started, sent, observed, received, decided: in this order, as far as clocks agree.
+fn check_times(
+    record: &ReplyRecord,
+    reply: &VerifiedReply,
+    expected: Expected<'_>,
+    what: &str,
+    problems: &mut Problems,
+) {
+    let Reply { started_ms, ended_ms, .. } = **reply;
+    let in_order = expected.started_ms <= started_ms.plus(SLACK)
+        && started_ms <= ended_ms
+        && ended_ms <= record.received_ms.plus(SLACK)
+        && record.received_ms <= expected.closed_ms;
+    problems.demand(in_order, "R8", || {
+        format!(
+            "{what}: asked at {}, begun {started_ms}, ended {ended_ms}, received {}, closed {}",
+            expected.started_ms, record.received_ms, expected.closed_ms
+        )
+    });
+}
+
+/// Between the clocks of two hosts.
+const SLACK: Duration = Duration::from_secs(5);

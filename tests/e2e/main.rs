@@ -4,6 +4,8 @@
 mod assignments;
 mod bad_jobs;
 mod bad_replies;
+mod checks;
 mod repeats;
 mod silence;
+mod tampering;
 mod walk;

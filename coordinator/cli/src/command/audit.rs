@@ -1,19 +1,22 @@
 //! `mpic audit`: the auditor's commands, offline, with nothing but files.
 
-use std::fmt;
+mod print;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use mpic_audit::finding::{Report, Severity};
 use mpic_audit::note::LogPublicKey;
+use mpic_audit::reader::LogReader;
+use mpic_audit::replay::{self, Shard, read_records, replay};
+use mpic_audit::show;
 use mpic_audit::verify::{self, verify};
-use mpic_common::time::UnixMs;
-use serde::Serialize;
+use mpic_runtime::config;
 
 use super::{Dir, Exit, Failure};
 use crate::client::ClientConfig;
 use crate::fleet::layout::Layout;
+use print::Print;
 
 /// Checks a log with nothing but its files and the keys that go with it; no network.
 ///
@@ -27,6 +30,8 @@ pub struct Audit {
 #[derive(Debug, Subcommand)]
 enum AuditCommand {
     Verify(Verify),
+    Replay(Replay),
+    Show(Show),
 }
 
 /// Checks the checkpoint, every entry, every tile and every root.
@@ -39,15 +44,43 @@ whoever holds the log's key.
 struct Verify {
     #[command(flatten)]
     log: Log,
-    /// A checkpoint kept from an earlier visit: it must be a prefix of this log; may be repeated
-    #[arg(long, value_name = "FILE")]
-    old_checkpoint: Vec<PathBuf>,
-    /// An inclusion proof: it must be valid, and its checkpoint a prefix of this log; may be
-    /// repeated
-    #[arg(long, value_name = "FILE")]
-    proof: Vec<PathBuf>,
+    #[command(flatten)]
+    kept: Kept,
     #[command(flatten)]
     print: Print,
+}
+
+/// Verifies, then checks every signature and decides every decision again.
+#[derive(Debug, Args)]
+struct Replay {
+    #[command(flatten)]
+    log: Log,
+    #[command(flatten)]
+    kept: Kept,
+    /// The newest directory document, which pins the root [default: that of the local system whose
+    /// log it is, else the log's own]
+    #[arg(long, value_name = "FILE")]
+    directory: Option<PathBuf>,
+    /// A directory of signed decisions that a CA kept: each must be in the log
+    #[arg(long, value_name = "DIR")]
+    records: Option<PathBuf>,
+    /// A file of certificate request ids, one a line: each must have a decision
+    #[arg(long, value_name = "FILE")]
+    requests: Option<PathBuf>,
+    #[command(flatten)]
+    print: Print,
+}
+
+/// Shows one entry as JSON, with the messages inside it decoded too.
+#[derive(Debug, Args)]
+struct Show {
+    #[command(flatten)]
+    log: Log,
+    /// The index of the entry; 0 is the log's own first
+    index: u64,
+    /// Print it on one line
+    #[arg(long)]
+    json: bool,
 }
 
 /// Which log, and what it is verified with.
@@ -57,22 +90,23 @@ struct Log {
     #[arg(value_name = "LOGDIR")]
     path: PathBuf,
     /// The file with the key that the log's checkpoints are verified with [default: that of the
-    /// local system]
+    /// local system whose log it is]
     #[arg(long = "log-key", value_name = "FILE")]
     key_file: Option<PathBuf>,
     #[command(flatten)]
     dir: Dir,
 }
 
-/// How findings are printed and what they come to.
+/// What an auditor kept of the log.
 #[derive(Debug, Args)]
-struct Print {
-    /// Fail on warnings too
-    #[arg(long)]
-    strict: bool,
-    /// Print JSON Lines: one a finding, and a summary
-    #[arg(long)]
-    json: bool,
+struct Kept {
+    /// A checkpoint of an earlier visit, of which the log must be a continuation; may be repeated
+    #[arg(long = "old-checkpoint", value_name = "FILE")]
+    checkpoints: Vec<PathBuf>,
+    /// An inclusion proof: it must be valid, and the log a continuation of its checkpoint; may be
+    /// repeated
+    #[arg(long = "proof", value_name = "FILE")]
+    proofs: Vec<PathBuf>,
 }
 
 impl Audit {
@@ -80,6 +114,8 @@ impl Audit {
     pub fn run(&self, out: &mut dyn Write) -> Result<Exit, Failure> {
         let exit = match &self.command {
             AuditCommand::Verify(verify) => verify.run(out),
+            AuditCommand::Replay(replay) => replay.run(out),
+            AuditCommand::Show(show) => show.run(out),
         };
         exit.map_err(|failure| Failure { exit: Exit::Malformed, ..failure })
     }
@@ -87,86 +123,71 @@ impl Audit {
 
 impl Verify {
     fn run(&self, out: &mut dyn Write) -> Result<Exit, Failure> {
-        let options = verify::Options {
-            old_checkpoints: self.old_checkpoint.clone(),
-            proofs: self.proof.clone(),
-        };
-        let report = verify(&self.log.path, &self.log.key()?, &options)?;
+        let report = verify(&self.log.path, &self.log.key()?, &self.kept.options())?;
         self.print.report(out, "verify", &report)
+    }
+}
+
+impl Replay {
+    fn run(&self, out: &mut dyn Write) -> Result<Exit, Failure> {
+        let shard = Shard {
+            directory: self.log.path.clone(),
+            key: self.log.key()?,
+            kept: self.kept.options(),
+        };
+        let local = || self.log.local().map(|client| client.directory_file);
+        let directory = self.directory.clone().or_else(local);
+        let requests = self.requests.as_deref().map(read).transpose()?.unwrap_or_default();
+        let options = replay::Options {
+            directory: directory.as_deref().map(config::read).transpose()?,
+            records: self.records.as_deref().map(read_records).transpose()?.unwrap_or_default(),
+            requests: requests.lines().map(str::to_owned).collect(),
+        };
+        self.print.report(out, "replay", &replay(&[shard], &options)?)
+    }
+}
+
+impl Show {
+    fn run(&self, out: &mut dyn Write) -> Result<Exit, Failure> {
+        let log = LogReader::open(&self.log.path, &self.log.key()?)?;
+        let entry = log.entry(self.index)?;
+        let base_seq = log.genesis()?.base_seq;
+        let seq = self.index.checked_sub(1).map(|after_genesis| base_seq + after_genesis);
+        let shown = show::entry(self.index, seq, &entry);
+        if self.json {
+            writeln!(out, "{shown}")?;
+        } else {
+            writeln!(out, "{shown:#}")?;
+        }
+        Ok(Exit::Fine)
     }
 }
 
 impl Log {
     fn key(&self) -> Result<LogPublicKey, Failure> {
-        let path = match &self.key_file {
-            Some(path) => path.clone(),
-            None => self.client()?.log_key_file.ok_or("--log-key is required")?,
-        };
+        let local = || self.local().and_then(|client| client.log_key_file);
+        let path = self.key_file.clone().or_else(local).ok_or("--log-key FILE is required")?;
         let text = read(&path)?;
         Ok(text.trim_end().parse().map_err(|error| format!("{}: {error}", path.display()))?)
     }
 
-    /// The client's configuration of the local system, for what the arguments leave out.
-    fn client(&self) -> Result<ClientConfig, Failure> {
-        let path = Layout::new(&self.dir.path())?.client();
-        let why = |error| format!("--log-key is required where no local system is: {error}");
-        Ok(ClientConfig::load(&path).map_err(why)?)
+    /// How to reach the local system, if the log is its own.
+    fn local(&self) -> Option<ClientConfig> {
+        let path = Layout::new(&self.dir.path()).ok()?.client();
+        let log = self.path.canonicalize().ok()?;
+        ClientConfig::load(&path).ok().filter(|client| {
+            client.log.as_ref().and_then(|own| own.canonicalize().ok()) == Some(log)
+        })
+    }
+}
+
+impl Kept {
+    fn options(&self) -> verify::Options {
+        verify::Options { old_checkpoints: self.checkpoints.clone(), proofs: self.proofs.clone() }
     }
 }
 
 fn read(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path)
         .map_err(|error| format!("cannot read {}: {error}", path.display()))
-}
-
-/// The last line of a check.
-#[derive(Debug, Serialize)]
-struct Summary<'a> {
-    command: &'a str,
-    passed: bool,
-    errors: u64,
-    warnings: u64,
-    heads: &'a [mpic_audit::finding::Head],
-    times_ms: Option<(u64, u64)>,
-}
-
-impl Print {
-    fn report(&self, out: &mut dyn Write, command: &str, report: &Report) -> Result<Exit, Failure> {
-        let strictness = if self.strict { Severity::Warning } else { Severity::Error };
-        let passed = report.has_passed(strictness);
-        let Report { findings, errors, warnings, heads, times_ms } = report;
-        let (errors, warnings, times_ms) = (*errors, *warnings, *times_ms);
-        let summary = Summary { command, passed, errors, warnings, heads, times_ms };
-        for finding in findings {
-            if self.json {
-                writeln!(out, "{}", serde_json::to_string(finding)?)?;
-            } else {
-                writeln!(out, "{finding}")?;
-            }
-        }
-        if self.json {
-            writeln!(out, "{}", serde_json::to_string(&summary)?)?;
-        } else {
-            write!(out, "{summary}")?;
-        }
-        Ok(if passed { Exit::Fine } else { Exit::Refused })
-    }
-}
-
-impl fmt::Display for Summary<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { command, passed, errors, warnings, heads, times_ms } = self;
-        let outcome = if *passed { "passed" } else { "FAILED" };
-        writeln!(f, "{command} {outcome}: {errors} errors, {warnings} warnings")?;
-        for head in *heads {
-            let mpic_audit::finding::Head { origin, size, root } = head;
-            writeln!(f, "  {origin}: {size} entries, root {root}")?;
-        }
-        match times_ms {
-            Some((first, last)) => {
-                writeln!(f, "  from {} to {}", UnixMs(*first), UnixMs(*last))
-            }
-            None => Ok(()),
-        }
-    }
 }

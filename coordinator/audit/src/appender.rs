@@ -139,6 +139,7 @@ async fn run<L: Log, A: Acknowledge, S: Source, C: Clock>(
             None => true,
         };
         reached(&stream.steps, Step::Acked)?;
+        log.tidy().await?;
         progress.send_modify(|progress| {
             progress.size = log.size();
             progress.committed_at = Some(stream.clock.now());

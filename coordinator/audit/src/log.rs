@@ -11,6 +11,7 @@ mod step;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod tidy;
 
 pub use self::error::LogError;
 pub use self::fenced::{Fence, FenceError, FencedLog};
@@ -41,4 +42,7 @@ pub trait Log: Send + 'static {
     /// start.
     fn append(&mut self, entries: Vec<Bytes>)
     -> impl Future<Output = Result<u64, LogError>> + Send;
+
+    /// Removes what is no longer needed; called between two appends.
+    fn tidy(&mut self) -> impl Future<Output = Result<(), LogError>> + Send;
 }

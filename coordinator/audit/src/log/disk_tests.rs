@@ -63,6 +63,29 @@ fn any_split_into_batches_gives_the_same_full_tiles_bundles_and_checkpoint() {
 }
 
 #[test]
+fn partial_tiles_go_once_the_full_one_is_committed_and_the_log_still_verifies() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let entries = entries(600);
+    let mut shard = open(directory.path()).expect("opened");
+    for end in (7..600).step_by(7) {
+        let start = usize::try_from(shard.size()).expect("small");
+        shard = shard.commit(&entries[start..end]).expect("committed");
+        shard = shard.publish().expect("published").tidy().expect("tidied");
+    }
+    let exists = |path: &str| directory.path().join(path).exists();
+    for collected in ["tile/0/000.p", "tile/0/001.p", "tile/entries/000.p", "tile/entries/001.p"] {
+        assert!(!exists(collected), "{collected}");
+    }
+    assert!(exists("tile/0/002.p/6") && exists("tile/entries/002.p/83"));
+    let kept = fs::read_dir(directory.path().join("checkpoints")).expect("a directory").count();
+    assert_eq!(kept, 65, "the newest 64, and the smallest of the only block");
+    drop(shard);
+    let key = options(1).key.public().clone();
+    let report = crate::verify::verify(directory.path(), &key, &crate::verify::Options::default());
+    assert_eq!(report.expect("readable").findings, []);
+}
+
+#[test]
 fn a_shard_that_is_open_is_not_opened_again() {
     let directory = tempfile::tempdir().expect("a directory");
     let shard = open(directory.path()).expect("opened");
@@ -103,6 +126,8 @@ fn the_largest_checkpoint_is_the_head_and_any_invalid_one_is_refused() {
     fs::remove_file(path("checkpoints/000000000002")).expect("removed");
     fs::write(path("checkpoints/000000000002"), b"no note").expect("written");
     assert!(matches!(open(directory.path()), Err(LogError::Note { .. })));
+    fs::rename(path("checkpoints/000000000002"), path("checkpoints/stray")).expect("renamed");
+    assert!(matches!(open(directory.path()), Err(LogError::NoCommit { .. })));
 }
 
 #[test]

@@ -47,6 +47,12 @@ pub enum LogError {
         /// What is wrong with it.
         source: NoteError,
     },
+    /// A name in `checkpoints/` that no commit has.
+    #[error("{path:?} is not the name of a checkpoint")]
+    NoCommit {
+        /// The file.
+        path: String,
+    },
     /// A checkpoint under the wrong name.
     #[error("{path:?} is not named after the size of its checkpoint, {size}")]
     NoteName {

@@ -85,6 +85,12 @@ impl<S: Storage, F: Fence> Log for FencedLog<S, F> {
         Ok(leaves)
     }
 
+    async fn tidy(&mut self) -> Result<(), LogError> {
+        let shard = self.take()?;
+        self.shard = Some(blocking(move || shard.tidy()).await?);
+        Ok(())
+    }
+
     async fn append(&mut self, entries: Vec<Bytes>) -> Result<u64, LogError> {
         let shard = self.take()?;
         let first = shard.size();

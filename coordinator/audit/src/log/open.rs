@@ -1,6 +1,6 @@
 //! Opening a shard, whatever ended the process before: the largest valid checkpoint is the head.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::num::NonZeroUsize;
 
@@ -8,6 +8,7 @@ use mpic_common::octets::Hash;
 
 use super::files::{Files, TEMPORARY, io_error};
 use super::shard::{CHECKPOINT, CHECKPOINTS, Head, absence_is_damage, checkpoint_name, damaged};
+use super::tidy::Tidy;
 use super::{LogError, Shard, Steps, Storage};
 use crate::bundle;
 use crate::note::{Checkpoint, LogKey};
@@ -32,10 +33,11 @@ impl<S: Storage> Shard<S> {
         let ShardOptions { key, io_threads, steps } = options;
         let files = Files::new(storage, steps, io_threads);
         let lock = prepare(&files)?;
-        let Some((checkpoint, head)) = read_head(&files, &key)? else {
+        let commits = list_commits(&files)?;
+        let Some((checkpoint, head)) = read_head(&files, &key, &commits)? else {
             refuse_orphans(&files)?;
-            let (edge, bundle) = (Edge::default(), Vec::new());
-            return Ok(Self { files, key, edge, bundle, head: None, _lock: lock });
+            let (edge, bundle, tidy) = (Edge::default(), Vec::new(), Tidy::default());
+            return Ok(Self { files, key, edge, bundle, head: None, tidy, _lock: lock });
         };
         let Checkpoint { size, root, .. } = checkpoint;
         let fetch = |name: TileName| files.read(&name.to_string());
@@ -43,7 +45,8 @@ impl<S: Storage> Shard<S> {
         let last_leaves = reader.bundle_leaves((size - 1) / TILE_WIDTH).map_err(damaged(size))?;
         let edge = reader.into_edge();
         let bundle = read_last_bundle(&files, size, &last_leaves)?;
-        Ok(Self { files, key, edge, bundle, head: Some(head), _lock: lock })
+        let tidy = Tidy::at_start(size, commits);
+        Ok(Self { files, key, edge, bundle, head: Some(head), tidy, _lock: lock })
     }
 }
 
@@ -59,10 +62,22 @@ fn prepare<S: Storage>(files: &Files<S>) -> Result<S::Lock, LogError> {
     Ok(lock)
 }
 
+/// The sizes that the names in `checkpoints/` say.
+fn list_commits<S: Storage>(files: &Files<S>) -> Result<BTreeSet<u64>, LogError> {
+    let names = files.storage.list(CHECKPOINTS).map_err(io_error("list", CHECKPOINTS))?;
+    let commits = names.into_iter().map(|(name, _)| {
+        let path = format!("{CHECKPOINTS}/{name}");
+        let size = name.parse().ok().filter(|size| checkpoint_name(*size) == path);
+        size.ok_or(LogError::NoCommit { path })
+    });
+    commits.collect()
+}
+
 /// The largest of `checkpoint` and the newest in `checkpoints/`, each of which must be valid.
 fn read_head<S: Storage>(
     files: &Files<S>,
     key: &LogKey,
+    commits: &BTreeSet<u64>,
 ) -> Result<Option<(Checkpoint, Head)>, LogError> {
     let mut heads = BTreeMap::new();
     let published = match files.storage.read(CHECKPOINT) {
@@ -70,13 +85,10 @@ fn read_head<S: Storage>(
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(io_error("read", CHECKPOINT)(error)),
     };
-    let names = files.storage.list(CHECKPOINTS).map_err(io_error("list", CHECKPOINTS))?;
-    let mut names: Vec<_> = names.into_iter().map(|(name, _)| name).collect();
-    names.sort_unstable();
-    for name in names.into_iter().rev().take(HEADS_MAX) {
-        let path = format!("{CHECKPOINTS}/{name}");
+    for named in commits.iter().rev().take(HEADS_MAX) {
+        let path = checkpoint_name(*named);
         let size = add_head(&mut heads, key, &path, files.read(&path)?)?;
-        if path != checkpoint_name(size) {
+        if size != *named {
             return Err(LogError::NoteName { path, size });
         }
     }

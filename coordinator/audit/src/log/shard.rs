@@ -7,6 +7,7 @@ use bytes::Bytes;
 use mpic_common::octets::Hash;
 
 use super::files::Files;
+use super::tidy::Tidy;
 use super::{LogError, Step, Storage};
 use crate::bundle::{self, EntryTooLong};
 use crate::genesis::{Genesis, OwnEntry};
@@ -22,6 +23,7 @@ pub struct Shard<S: Storage> {
     /// The last bundle, if it is not full.
     pub(super) bundle: Vec<u8>,
     pub(super) head: Option<Head>,
+    pub(super) tidy: Tidy,
     pub(super) _lock: S::Lock,
 }
 
@@ -76,6 +78,7 @@ impl<S: Storage> Shard<S> {
         self.files.sync_names(built.files.iter().map(|(name, _)| name.as_str()))?;
         self.files.reached(Step::Synced)?;
         let note = self.commit_checkpoint(&built.edge)?;
+        self.tidy.grown(self.edge.size(), built.edge.size());
         (self.edge, self.bundle) = (built.edge, built.bundle);
         self.head = Some(Head { note, is_published: false });
         Ok(self)
@@ -88,6 +91,13 @@ impl<S: Storage> Shard<S> {
             head.is_published = true;
         }
         self.files.reached(Step::Published)?;
+        Ok(self)
+    }
+
+    /// Removes what the published head no longer needs, some of it at a time.
+    pub fn tidy(mut self) -> Result<Self, LogError> {
+        self.tidy.remove(&self.files)?;
+        self.files.reached(Step::Tidied)?;
         Ok(self)
     }
 

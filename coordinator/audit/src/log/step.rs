@@ -31,11 +31,13 @@ pub enum Step {
     Published,
     /// The stream has the acknowledgement.
     Acked,
+    /// Files that are no longer needed are gone.
+    Tidied,
 }
 
 impl Step {
     /// All steps, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Ordered,
         Self::Built,
         Self::Written,
@@ -46,6 +48,7 @@ impl Step {
         Self::Fenced,
         Self::Published,
         Self::Acked,
+        Self::Tidied,
     ];
 }
 
@@ -62,6 +65,7 @@ impl fmt::Display for Step {
             Self::Fenced => "fenced",
             Self::Published => "published",
             Self::Acked => "acked",
+            Self::Tidied => "tidied",
         })
     }
 }

@@ -34,6 +34,8 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// `unlink`.
     fn remove(&self, path: &str) -> io::Result<()>;
+    /// `rmdir`.
+    fn remove_directory(&self, path: &str) -> io::Result<()>;
     /// An exclusive lock, `None` where another process holds it.
     fn lock(&self, path: &str) -> io::Result<Option<Self::Lock>>;
 }
@@ -114,6 +116,10 @@ impl Storage for Disk {
 
     fn remove(&self, path: &str) -> io::Result<()> {
         fs::remove_file(self.root.join(path))
+    }
+
+    fn remove_directory(&self, path: &str) -> io::Result<()> {
+        fs::remove_dir(self.root.join(path))
     }
 
     fn lock(&self, path: &str) -> io::Result<Option<File>> {

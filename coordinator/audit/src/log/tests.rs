@@ -43,7 +43,7 @@ fn write(
         if start < *end {
             shard = shard.commit(&entries[start..*end])?;
             committed(shard.size());
-            shard = shard.publish()?;
+            shard = shard.publish()?.tidy()?;
         }
     }
     Ok(shard)

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 
@@ -36,13 +37,21 @@ impl Claims {
         head: &Checkpoint,
         report: &mut Report,
     ) -> Result<(), VerifyError> {
-        let names = disk.list(COMMITS).map_err(cannot_read(disk.root(), COMMITS))?;
+        let names = match disk.list(COMMITS) {
+            Ok(names) => names,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let text = format!("{COMMITS} is absent: a mirror need not have it");
+                report.add_general(Severity::Note, "V6", text);
+                return Ok(());
+            }
+            Err(error) => return Err(cannot_read(disk.root(), COMMITS)(error)),
+        };
         for (name, _) in names {
             let path = format!("{COMMITS}/{name}");
             let note = match disk.read(&path) {
                 Ok(note) => note,
                 // Thinned out since the directory was listed.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(cannot_read(disk.root(), &path)(error)),
             };
             match key.open(&note) {

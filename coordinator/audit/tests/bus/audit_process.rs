@@ -57,10 +57,7 @@ impl AuditLog {
 
     /// The process with these arguments.
     pub(crate) fn spawn(&self, arguments: &[&str]) -> Audit {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mpic-audit"));
-        command.arg("--config").arg(self.directory.path().join("audit.toml")).args(arguments);
-        command.env("NOTIFY_SOCKET", self.directory.path().join("notify"));
-        Audit { child: command.stdin(Stdio::null()).spawn().expect("spawned") }
+        Audit { child: self.command(arguments).spawn().expect("spawned") }
     }
 
     /// The process, once it says that it is ready.
@@ -69,12 +66,19 @@ impl AuditLog {
         if path.exists() {
             fs::remove_file(&path).expect("removed");
         }
-        let socket = UnixDatagram::bind(path).expect("bound");
-        let audit = self.spawn(&["run"]);
+        let socket = UnixDatagram::bind(&path).expect("bound");
+        let child = self.command(&["run"]).env("NOTIFY_SOCKET", path).spawn().expect("spawned");
         let mut text = [0; 16];
         let octets = timeout(PATIENCE, socket.recv(&mut text)).await.expect("ready").expect("read");
         assert_eq!(&text[..octets], b"READY=1");
-        audit
+        Audit { child }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mpic-audit"));
+        command.arg("--config").arg(self.directory.path().join("audit.toml")).args(arguments);
+        command.stdin(Stdio::null());
+        command
     }
 
     /// The published checkpoint, which an auditor keeps from now on.

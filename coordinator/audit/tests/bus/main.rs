@@ -90,8 +90,8 @@ async fn a_kill_after_any_step_loses_nothing_and_doubles_nothing() {
         let mut log = AuditLog::new(server.url());
         publish(&context, 1, 6).await;
         let after = match step {
-            // The first is that of genesis, which is neither ordered nor acked.
-            Step::Ordered | Step::Acked => "2",
+            // The first is that of genesis, which is not ordered, acked or tidied.
+            Step::Ordered | Step::Acked | Step::Tidied => "2",
             _ => "3",
         };
         let mut killed = log.spawn(&["run", "--crash-at", &format!("{step}:{after}")]);

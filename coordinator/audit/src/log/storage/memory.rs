@@ -233,6 +233,16 @@ impl Storage for Memory {
         self.change(Call::Remove, |state| state.take(path).map(drop))
     }
 
+    fn remove_directory(&self, path: &str) -> io::Result<()> {
+        self.change(Call::Remove, |state| {
+            if !state.names(path)?.is_empty() {
+                return Err(io::ErrorKind::DirectoryNotEmpty.into());
+            }
+            state.directories.remove(path);
+            state.take(path).map(drop)
+        })
+    }
+
     fn lock(&self, _: &str) -> io::Result<Option<()>> {
         Ok(Some(()))
     }

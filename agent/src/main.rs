@@ -93,7 +93,7 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
     health.test(&engine).await;
 
     let (client, events) = nats::connect(&config.bus, role(&config)).await?;
-    let mut supervisor = Supervisor::new();
+    let mut supervisor = Supervisor::new()?;
     supervisor.spawn("bus", nats::watch(events, supervisor.stop()));
     supervisor.spawn("health", Arc::clone(&health).run(engine.clone(), supervisor.stop()));
 

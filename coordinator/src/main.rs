@@ -86,7 +86,7 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
     stream::check_audit(&context).await?;
     let records = context.get_stream_no_info(subject::AUDIT_STREAM).await?;
 
-    let mut supervisor = Supervisor::new();
+    let mut supervisor = Supervisor::new()?;
     supervisor.spawn("bus", nats::watch(events, supervisor.stop()));
 
     let (acks, replies) = (Multiplexer::default(), Multiplexer::default());

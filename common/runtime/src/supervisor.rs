@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +12,8 @@ type ActorError = Box<dyn std::error::Error + Send + Sync>;
 /// The actors of one process.
 #[derive(Debug)]
 pub struct Supervisor {
+    terminate: Signal,
+    interrupt: Signal,
     stop: CancellationToken,
     actors: JoinSet<(&'static str, Result<(), ActorError>)>,
 }
@@ -41,16 +43,17 @@ pub enum Ended {
     Signals(#[source] std::io::Error),
 }
 
-impl Default for Supervisor {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Supervisor {
-    /// A process without actors.
-    pub fn new() -> Self {
-        Self { stop: CancellationToken::new(), actors: JoinSet::new() }
+    /// A process without actors, which from now on listens for signals: whoever hears that it is
+    /// ready may send one at once.
+    pub fn new() -> Result<Self, Ended> {
+        let listen = |kind| signal(kind).map_err(Ended::Signals);
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            stop: CancellationToken::new(),
+            actors: JoinSet::new(),
+        })
     }
 
     /// Cancelled once the process is to stop.
@@ -71,19 +74,17 @@ impl Supervisor {
     ///
     /// A second signal ends the wait.
     pub async fn run(mut self, limit: Duration) -> Result<(), Ended> {
-        let mut terminate = signal(SignalKind::terminate()).map_err(Ended::Signals)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(Ended::Signals)?;
         let first = tokio::select! {
             ended = self.actors.join_next() => ended,
-            _ = terminate.recv() => None,
-            _ = interrupt.recv() => None,
+            _ = self.terminate.recv() => None,
+            _ = self.interrupt.recv() => None,
         };
         let cause = first.map_or(Ok(()), |ended| Err(unasked(ended)));
         self.stop.cancel();
         let drained = tokio::select! {
             drained = tokio::time::timeout(limit, drain(&mut self.actors)) => drained.ok(),
-            _ = terminate.recv() => None,
-            _ = interrupt.recv() => None,
+            _ = self.terminate.recv() => None,
+            _ = self.interrupt.recv() => None,
         };
         cause.and(drained.unwrap_or(Err(Ended::Undrained(self.actors.len(), limit))))
     }

@@ -108,7 +108,7 @@ async fn run(
         octets_max: config.batch_bytes_max,
         interval: config.commit_interval(),
     };
-    let mut supervisor = Supervisor::new();
+    let mut supervisor = Supervisor::new()?;
     let stop = supervisor.stop();
     supervisor.spawn("appender", appending);
     supervisor.spawn("consumer", consumer::run(pulled, appender, limits, stop.clone()));
@@ -117,14 +117,10 @@ async fn run(
     nats::echo(&client, "audit", "").await.map_err(StartError::from)?;
     background::verify_once(config.directory(), key);
     let (size, root) = head.unzip();
-    let announced = async {
-        readiness::notify();
-        let root = root.map(tracing::field::display);
-        tracing::info!(origin = config.origin, size, root, "ready");
-    };
-    // The supervisor first: it listens for signals before anybody hears of readiness.
-    let (ended, ()) = tokio::join!(supervisor.run(DRAIN_MAX), announced);
-    Ok(ended?)
+    readiness::notify();
+    let root = root.map(tracing::field::display);
+    tracing::info!(origin = config.origin, size, root, "ready");
+    Ok(supervisor.run(DRAIN_MAX).await?)
 }
 
 /// What the stream delivers again where it does not suffice; the service manager waits longer.

@@ -201,3 +201,6 @@ impl fmt::Display for Refusal<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,2 +1,7 @@
 //! Processes are killed, frozen and starved under load; what was answered stays recorded.
 #![cfg(test)]
+
+mod commit;
+mod kills;
+mod load;
+mod stream;

@@ -204,9 +204,10 @@ impl Default for CaaConfig {
 pub struct HttpConfig {
     /// Who asks. Default `mpic-perspective/` and the version.
     pub user_agent: String,
-    /// Milliseconds until a connection stands. Default 4,000: the second SYN is repeated at 3 s.
+    /// Milliseconds until a connection stands, of HTTP and TLS-ALPN. Default 4,000: the second SYN is
+    /// repeated at 3 s.
     pub connect_ms: u64,
-    /// Milliseconds of a TLS handshake. Default 4,000.
+    /// Milliseconds of a TLS handshake, of HTTP and TLS-ALPN. Default 4,000.
     pub tls_ms: u64,
     /// Milliseconds until the response head is complete. Default 4,000.
     pub head_ms: u64,

@@ -3,9 +3,12 @@
 mod reserved;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
+use mpic_common::reason::Reason;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// Which addresses may be connected to. The first of these that applies decides: denied, allowed,
 /// reserved, own.
@@ -65,6 +68,28 @@ impl Egress {
     /// The port that is connected to where a URL says `port`.
     pub fn port(&self, port: u16) -> u16 {
         self.lab_ports.get(&port).copied().unwrap_or(port)
+    }
+
+    /// Connects to `peer`, whose port is `port` to those who ask for it.
+    pub async fn connect(&self, peer: IpAddr, port: u16) -> io::Result<TcpStream> {
+        let socket = match peer {
+            IpAddr::V4(_) => TcpSocket::new_v4(),
+            IpAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        if let Some(source) = self.source(peer) {
+            socket.bind((source, 0).into())?;
+        }
+        socket.connect((peer, self.port(port)).into()).await
+    }
+}
+
+/// Why a TCP connection does not stand.
+pub(crate) fn connect_reason(error: &io::Error) -> Reason {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Reason::ConnectRefused,
+        io::ErrorKind::ConnectionReset => Reason::ConnectReset,
+        io::ErrorKind::TimedOut => Reason::ConnectTimeout,
+        _ => Reason::ConnectUnreachable,
     }
 }
 

@@ -10,17 +10,19 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use mpic_common::challenge::RequestHeaders;
-use mpic_common::evidence::{DnsOutcome, HopSeen};
+use mpic_common::evidence::HopSeen;
 use mpic_common::octets::{Hash, Octets};
 use mpic_common::reason::Reason;
 use reqwest::Response;
 use reqwest::header::HeaderMap;
 use tokio::time::{Instant, timeout_at};
-use url::{Host, Url};
+use url::Url;
 
-use crate::check::{Bench, Evidence, Failure, micros};
+use crate::check::{Bench, CANDIDATES_MAX, Evidence, Failure, candidates, micros};
 use crate::egress::Egress;
-use crate::resolver::{Inquiry, host};
+use crate::resolver::Inquiry;
+
+pub(crate) use progress::tls_config;
 
 /// How long each part of a hop may take, and how many hops there may be.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +74,7 @@ impl HttpClient {
         limits: HttpLimits,
         user_agent: String,
     ) -> Result<Self, rustls::Error> {
-        Ok(Self { egress, limits, user_agent, tls: progress::tls_config()? })
+        Ok(Self { egress, limits, user_agent, tls: tls_config()? })
     }
 
     /// Follows redirects from `fetch.url` to a body with a status of success.
@@ -126,7 +128,10 @@ impl HttpClient {
         evidence: &mut Evidence,
     ) -> Result<Response, Failure> {
         let started = Instant::now();
-        let addresses = addresses(url, bench, evidence).await;
+        let addresses = match url.host() {
+            Some(host) => candidates(host, bench, evidence).await,
+            None => Err(Reason::Internal),
+        };
         evidence.http.push(HopSeen {
             url: url.to_string(),
             addresses: addresses.clone().unwrap_or_default(),
@@ -154,35 +159,6 @@ impl HttpClient {
             }
         }
         outcome
-    }
-}
-
-/// The addresses that may be connected to: of a literal, itself.
-async fn addresses<I: Inquiry>(
-    url: &Url,
-    bench: &Bench<'_, I>,
-    evidence: &mut Evidence,
-) -> Result<Vec<IpAddr>, Reason> {
-    let literal: IpAddr = match url.host() {
-        Some(Host::Ipv4(address)) => address.into(),
-        Some(Host::Ipv6(address)) => address.into(),
-        Some(Host::Domain(name)) => {
-            let found = host::resolve(bench.inquiry, &bench.rules.addresses, name).await;
-            for seen in found.dns {
-                if seen.outcome.is_settled() || seen.outcome == DnsOutcome::Bogus {
-                    evidence.used(seen);
-                } else {
-                    evidence.ignored(seen);
-                }
-            }
-            return found.permitted;
-        }
-        None => return Err(Reason::Internal),
-    };
-    if bench.rules.addresses.permits(literal) {
-        Ok(vec![literal])
-    } else {
-        Err(Reason::AddrBlocked)
     }
 }
 
@@ -259,8 +235,6 @@ fn internal() -> Failure {
     Failure::new(Reason::Internal, "")
 }
 
-/// One IPv6 and one IPv4 address.
-const CANDIDATES_MAX: usize = 2;
 /// Octets of the body that are kept whatever they are.
 const HEAD_OCTETS: usize = 256;
 

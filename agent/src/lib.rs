@@ -12,6 +12,7 @@ pub mod names;
 pub mod resolver;
 pub mod responder;
 pub mod subscription;
+pub mod tls_alpn;
 
 #[cfg(test)]
 mod testing;

@@ -1,7 +1,9 @@
 //! Scripted servers on loopback and what the tests of several modules share.
 
+pub(crate) mod draft_certificate;
 pub(crate) mod fake_dns;
 pub(crate) mod fake_site;
+pub(crate) mod fake_tls;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use crate::http::{HttpClient, HttpLimits};
 use crate::names::NamePolicy;
 use crate::resolver::forwarder::{Forwarder, ForwarderInquiry, ForwarderSettings, Validation};
 use crate::resolver::{Budget, BudgetLimits, DnsEngine};
+use crate::tls_alpn::{TlsAlpnClient, TlsAlpnLimits};
 use fake_dns::FakeDns;
 
 /// Longer than any test that does not wait for it.
@@ -111,6 +114,11 @@ pub(crate) fn rules(lab_ports: &[(u16, u16)]) -> Rules {
     Rules {
         names: NamePolicy::new(SUFFIX_LIST.as_bytes(), Vec::new(), Vec::new()).unwrap(),
         addresses: AddressPolicy::new(Vec::new(), allow, Vec::new()),
+        tls_alpn: TlsAlpnClient::new(
+            egress.clone(),
+            TlsAlpnLimits { connect: HTTP_WAIT, handshake: HTTP_WAIT },
+        )
+        .unwrap(),
         http: HttpClient::new(egress, limits, "mpic-perspective/test".to_owned()).unwrap(),
         caa: CaaRules::default(),
         caa_labels_max: 40,

@@ -5,4 +5,5 @@
 
 pub mod body;
 pub mod caa;
+pub mod certificate;
 pub mod txt;

@@ -4,6 +4,7 @@ use domain::base::iana::Rtype;
 use mpic_common::challenge::TxtDigest;
 use mpic_common::evaluator::txt;
 use mpic_common::evidence::{DnsSeen, Purpose};
+use mpic_common::identifier::DnsName;
 use mpic_common::reason::Reason;
 
 use super::{Bench, Evidence, Failure};
@@ -11,7 +12,7 @@ use crate::resolver::{Inquiry, Question};
 
 /// Passes if some TXT record of `_acme-challenge` below `adn` equals the digest.
 pub(super) async fn perform<I: Inquiry>(
-    adn: &str,
+    adn: &DnsName,
     digest: &TxtDigest,
     bench: &Bench<'_, I>,
     evidence: &mut Evidence,

@@ -1,6 +1,6 @@
 //! What a check has seen so far. It stays whatever becomes of the check.
 
-use mpic_common::evidence::{CaaSeen, DnsSeen, Dnssec, HopSeen};
+use mpic_common::evidence::{CaaSeen, DnsSeen, Dnssec, HopSeen, TlsSeen};
 
 /// Gathered by a method as it goes.
 #[derive(Debug, Default)]
@@ -9,6 +9,7 @@ pub(crate) struct Evidence {
     /// The worst state of the questions that the verdict rests on.
     pub(crate) dnssec: Dnssec,
     pub(crate) http: Vec<HopSeen>,
+    pub(crate) tls: Option<TlsSeen>,
     pub(crate) caa: Option<CaaSeen>,
     /// Connections tried.
     pub(crate) connects: u8,

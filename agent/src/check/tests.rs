@@ -1,8 +1,12 @@
 //! Rows I6 to I17, T1 to T5 and S3 of the behaviour table.
 
+use std::time::Duration;
+
 use mpic_common::evidence::DnsSeen;
 use mpic_common::identifier::DnsName;
 use mpic_common::observation::ResolverIdentity;
+use mpic_common::policy::CertificateType;
+use mpic_common::reason::Verdict;
 use mpic_common::testing::{dns_01_job, http_01_job};
 
 use super::*;
@@ -29,7 +33,7 @@ async fn validate(script: impl Fn(&Asked) -> Say + Send + Sync + 'static) -> Obs
 async fn the_digest_passes_alone_among_others_and_behind_an_alias() {
     let observation = validate(|_| Say::records(vec![txt(CHALLENGE, &[DIGEST])])).await;
     assert_eq!((observation.verdict, observation.reason), (Verdict::Pass, None));
-    assert_eq!(observation.observed, Some(mpic_common::octets::Hash::of(DIGEST)));
+    assert_eq!(observation.observed, Some(Hash::of(DIGEST)));
     assert_eq!(observation.clause, "3.2.2.4.7");
     assert_eq!(observation.adn.as_deref(), Some("example.com"));
     assert!(!observation.truncated);

@@ -16,12 +16,14 @@ use crate::http::{HttpClient, HttpLimits};
 use crate::names::NamePolicy;
 use crate::resolver::BudgetLimits;
 use crate::resolver::forwarder::{Forwarder, ForwarderSettings, Validation};
+use crate::tls_alpn::{TlsAlpnClient, TlsAlpnLimits};
 
 impl Config {
     /// What every check goes by; reads the Public Suffix List.
     pub fn rules(&self) -> Result<Rules, ConfigError> {
         let http = &self.http;
         let client = HttpClient::new(self.egress(), self.http_limits(), http.user_agent.clone());
+        let tls_alpn = TlsAlpnClient::new(self.egress(), self.tls_alpn_limits());
         Ok(Rules {
             names: self.name_policy()?,
             addresses: AddressPolicy::new(
@@ -30,6 +32,7 @@ impl Config {
                 self.own_addresses(),
             ),
             http: client.map_err(|error| ConfigError::key("http", "", error))?,
+            tls_alpn: tls_alpn.map_err(|error| ConfigError::key("http", "", error))?,
             caa: self.caa.rules(),
             caa_labels_max: self.caa.max_labels,
             dns_budget: BudgetLimits {
@@ -92,6 +95,13 @@ impl Config {
             head: Duration::from_millis(http.head_ms),
             body: Duration::from_millis(http.body_ms),
             redirects_max: http.max_redirects,
+        }
+    }
+
+    fn tls_alpn_limits(&self) -> TlsAlpnLimits {
+        TlsAlpnLimits {
+            connect: Duration::from_millis(self.http.connect_ms),
+            handshake: Duration::from_millis(self.http.tls_ms),
         }
     }
 

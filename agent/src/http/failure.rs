@@ -7,6 +7,7 @@ use mpic_common::reason::Reason;
 
 use super::progress::Phase;
 use crate::check::Failure;
+use crate::egress::connect_reason;
 
 /// The failure of a request that ended in `phase` with `error`.
 pub(super) fn of(error: &reqwest::Error, phase: Phase) -> Failure {
@@ -31,12 +32,7 @@ pub(super) fn timeout(phase: Phase) -> Failure {
 }
 
 fn connecting(error: &reqwest::Error) -> Reason {
-    match find::<io::Error>(error).map(io::Error::kind) {
-        Some(io::ErrorKind::ConnectionRefused) => Reason::ConnectRefused,
-        Some(io::ErrorKind::ConnectionReset) => Reason::ConnectReset,
-        Some(io::ErrorKind::TimedOut) => Reason::ConnectTimeout,
-        _ => Reason::ConnectUnreachable,
-    }
+    find::<io::Error>(error).map_or(Reason::ConnectUnreachable, connect_reason)
 }
 
 fn waiting(error: &reqwest::Error) -> Reason {

@@ -47,8 +47,8 @@ pub(super) struct Progress {
     provider: Arc<CryptoProvider>,
 }
 
-/// TLS 1.2 and 1.3 on ring, without trust anchors: `Progress` takes any certificate.
-pub(super) fn tls_config() -> Result<ClientConfig, rustls::Error> {
+/// TLS 1.2 and 1.3 on ring, without trust anchors or resumption, for a verifier of one's own.
+pub(crate) fn tls_config() -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?

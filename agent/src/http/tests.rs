@@ -9,26 +9,13 @@ use mpic_common::observation::{CheckKind, Observation};
 use mpic_common::reason::Reason;
 use mpic_common::testing::http_01_job;
 
-use crate::testing::fake_dns::{Asked, FakeDns, FakeRecord, Say, address};
+use crate::testing::fake_dns::{Asked, FakeDns, Say, everything_at};
 use crate::testing::fake_site::{Act, FakeSite, redirect, response, send};
 use crate::testing::{checker, perform};
 use domain::base::iana::Rtype;
 
 const KEY: &str = "token-1.thumbprint";
 const SITE: ([u8; 4], u16) = ([127, 0, 0, 2], 0);
-
-/// Every name has this address.
-fn everything_at(addresses: &'static [&'static str]) -> impl Fn(&Asked) -> Say {
-    move |asked| {
-        let records: Vec<FakeRecord> = addresses
-            .iter()
-            .map(|text| text.parse().unwrap())
-            .filter(|found: &std::net::IpAddr| found.is_ipv4() == (asked.qtype == Rtype::A))
-            .map(|found| address(&asked.name, found))
-            .collect();
-        if records.is_empty() { Say::no_data() } else { Say::records(records) }
-    }
-}
 
 async fn validate_at(dns: &FakeDns, ports: &[(u16, u16)], name: &str) -> Observation {
     let mut job = http_01_job(name);

@@ -109,6 +109,22 @@ pub(crate) fn record(owner: &str, rtype: Rtype, rdata: Vec<u8>) -> FakeRecord {
     FakeRecord { owner: owner.to_owned(), rtype, rdata }
 }
 
+/// Every name has these addresses, and nothing else.
+pub(crate) fn everything_at(addresses: &'static [&'static str]) -> impl Fn(&Asked) -> Say + Clone {
+    move |asked| {
+        let records: Vec<FakeRecord> = addresses
+            .iter()
+            .map(|text| text.parse().unwrap())
+            .filter(|found: &IpAddr| {
+                let qtype = if found.is_ipv4() { Rtype::A } else { Rtype::AAAA };
+                qtype == asked.qtype
+            })
+            .map(|found| address(&asked.name, found))
+            .collect();
+        if records.is_empty() { Say::no_data() } else { Say::records(records) }
+    }
+}
+
 fn wire(name: &str) -> Name<Vec<u8>> {
     Name::vec_from_str(if name.is_empty() { "." } else { name }).unwrap()
 }

@@ -1,0 +1,94 @@
+//! From the beginning of a check to its observation.
+
+use std::time::Duration;
+
+use mpic_common::evidence::{CaaDecision, CaaSeen, Used};
+use mpic_common::job::Job;
+use mpic_common::observation::{CheckKind, Observation};
+use mpic_common::policy::CertificateType;
+use mpic_common::reason::{Reason, Verdict};
+use mpic_common::time::UnixMs;
+use mpic_runtime::clock::Clock;
+use tokio::time::Instant;
+
+use super::{Evidence, Failure, Passed, dcv, micros};
+use crate::evidence_cut::cut_rrsets;
+
+/// A check that has begun.
+pub(super) struct Begun<'a> {
+    pub(super) check: CheckKind,
+    pub(super) job: &'a Job,
+    pub(super) started_ms: UnixMs,
+    pub(super) started: Instant,
+}
+
+impl Begun<'_> {
+    /// The observation of a check that ends now.
+    pub(super) fn end(
+        self,
+        verdict: Result<Passed, Failure>,
+        evidence: Evidence,
+        (dns_packets, dns_octets): (u32, u32),
+        clock: &impl Clock,
+    ) -> Observation {
+        let dcv = self.job.dcv.as_ref().filter(|_| self.check == CheckKind::Dcv);
+        let row = self.job.method().filter(|_| dcv.is_some());
+        let (passed, reason, detail) = match verdict {
+            Ok(passed) => (passed, None, String::new()),
+            Err(failure) => (Passed::default(), Some(failure.reason), failure.detail),
+        };
+        let (clause, br_version) = rule(self.check, self.job);
+        let ended_ms = self.started_ms.max(clock.now());
+        let mut observation = Observation {
+            check: self.check,
+            method: dcv.map(|dcv| dcv.challenge.method_id().to_owned()),
+            clause: row.map_or(clause, |row| row.clause).to_owned(),
+            br_version: br_version.to_owned(),
+            discouraged: row.is_some_and(|row| row.is_discouraged(self.started_ms.date())),
+            adn: dcv.and_then(|dcv| dcv::adn(self.job, dcv)).map(ToString::to_string),
+            started_ms: self.started_ms,
+            ended_ms,
+            elapsed_us: micros(self.started),
+            verdict: reason.map_or(Verdict::Pass, Reason::verdict),
+            reason,
+            detail,
+            observed: passed.observed,
+            matched: passed.matched,
+            dnssec: evidence.dnssec,
+            dns: evidence.dns,
+            used: Used {
+                dns_packets,
+                dns_octets,
+                http_octets: evidence.http.iter().map(|hop| hop.body_octets).sum(),
+                connects: evidence.connects,
+            },
+            http: evidence.http,
+            tls: evidence.tls,
+            caa: evidence.caa.map(|caa| with_issue_by(caa, ended_ms)),
+            truncated: false,
+        };
+        cut_rrsets(&mut observation);
+        observation
+    }
+}
+
+/// Issuance rests on a permission for the TTL of its records, at least 8 hours (BR 3.2.2.8).
+fn with_issue_by(mut caa: CaaSeen, ended: UnixMs) -> CaaSeen {
+    let ttl = Duration::from_secs(caa.min_ttl_s.unwrap_or_default().into());
+    let permits = caa.decision == CaaDecision::Permit;
+    caa.issue_by = permits.then(|| ended.plus(ttl.max(ISSUE_BY_MIN)).0);
+    caa
+}
+
+/// The clause and the document that a check follows where its method does not say.
+fn rule(check: CheckKind, job: &Job) -> (&'static str, &'static str) {
+    match (check, job.certificate_type) {
+        (CheckKind::Caa, CertificateType::SMime) => ("4.2.2.1", SMIME_BR),
+        (CheckKind::Caa, CertificateType::TlsServer) => ("3.2.2.8", TLS_BR),
+        (CheckKind::Dcv, _) => ("3.2.2.4", TLS_BR),
+    }
+}
+
+const ISSUE_BY_MIN: Duration = Duration::from_secs(8 * 60 * 60);
+const TLS_BR: &str = "TLS-BR 2.2.6";
+const SMIME_BR: &str = "SMIME-BR 1.0.10";

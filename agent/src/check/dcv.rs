@@ -1,0 +1,48 @@
+//! Domain control validation: one file a method.
+
+use mpic_common::challenge::Challenge;
+use mpic_common::identifier::DnsName;
+use mpic_common::job::{Dcv, Job};
+use mpic_common::reason::Reason;
+
+use super::{Bench, Evidence, Failure, Passed, dns_01, http_01, tls_alpn_01};
+use crate::resolver::Inquiry;
+
+/// Passes if the applicant shows what the challenge asks for. A new method is a new arm.
+pub(super) async fn perform<I: Inquiry>(
+    job: &Job,
+    dcv: &Dcv,
+    bench: &Bench<'_, I>,
+    evidence: &mut Evidence,
+) -> Result<Passed, Failure> {
+    let identifier = &job.identifier;
+    match &dcv.challenge {
+        Challenge::AcmeDns01 { digest } => {
+            dns_01::perform(name(job, dcv)?, digest, bench, evidence).await?;
+        }
+        Challenge::AcmeHttp01 { token, key_authorization, headers } => {
+            let inputs = http_01::Inputs { token, key_authorization, headers };
+            http_01::perform(identifier, &inputs, bench, evidence).await?;
+        }
+        Challenge::AcmeTlsAlpn01 { digest } => {
+            tls_alpn_01::perform(identifier, digest, bench, evidence).await?;
+        }
+        _ => return Err(Failure::new(Reason::MethodUnknown, "this version does not perform it")),
+    }
+    Ok(Passed { matched: Some(matched(job, dcv)), observed: dcv.challenge.expected() })
+}
+
+/// The Authorization Domain Name; none for an IP address.
+pub(super) fn adn<'a>(job: &'a Job, dcv: &'a Dcv) -> Option<&'a DnsName> {
+    dcv.adn.as_ref().or(job.identifier.name())
+}
+
+fn name<'a>(job: &'a Job, dcv: &'a Dcv) -> Result<&'a DnsName, Failure> {
+    let no_name = || Failure::new(Reason::MethodUnsuitable, "the identifier has no name");
+    adn(job, dcv).ok_or_else(no_name)
+}
+
+/// What is validated: the name that was checked, or the address.
+fn matched(job: &Job, dcv: &Dcv) -> String {
+    adn(job, dcv).map_or_else(|| job.identifier.to_string(), ToString::to_string)
+}

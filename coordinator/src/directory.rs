@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use mpic_common::code::CoordinatorId;
+use mpic_common::code::{CoordinatorId, PerspectiveId};
 use mpic_common::directory::{Directory, DirectoryError, Owner};
 use mpic_common::octets::Hash;
 use mpic_common::policy::Looser;
@@ -17,6 +17,7 @@ use mpic_common::time::UnixMs;
 use mpic_runtime::config::{ConfigError, read};
 
 use crate::recorder::{Publication, RecordError, Recorder};
+use crate::selection::{SelectionError, outlook};
 
 /// A document and its exact octets.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct Source {
     pub code: CoordinatorId,
     /// The key that signs its records.
     pub key: PublicKey,
+    /// The perspective that makes the primary determination.
+    pub primary: PerspectiveId,
 }
 
 /// The document in force: it is in the log.
@@ -62,6 +65,9 @@ pub enum LoadError {
     /// The policy is looser than the Baseline Requirements.
     #[error("directory document")]
     Policy(#[from] Looser),
+    /// It can provide no cohort.
+    #[error("directory document")]
+    NoCohort(#[from] SelectionError),
     /// The coordinator's own key is not in it.
     #[error("the directory document lists no key {key} in force for coordinator `{code}`")]
     OwnKey {
@@ -111,6 +117,9 @@ impl Source {
         let octets = Bytes::from(read(&self.file)?);
         let directory = Directory::open(&octets, &self.root.parse()?)?;
         directory.policy().check(now.date())?;
+        for warning in outlook(&directory, &self.primary, now)? {
+            tracing::warn!("{warning}");
+        }
         let own = directory.key(self.key.id(), now);
         if own.is_none_or(|own| own.owner != Owner::Coordinator(self.code.clone())) {
             return Err(LoadError::OwnKey { key: self.key.to_string(), code: self.code.clone() });

@@ -73,9 +73,10 @@ fn prepare(arguments: &Arguments) -> Result<Prepared, Failure> {
         root: config.directory_root.clone(),
         code: config.code.clone(),
         key: key.public(),
+        primary: config.primary.clone(),
     };
-    let document = source.load(SystemClock.now())?;
     telemetry::init(&config.log)?;
+    let document = source.load(SystemClock.now())?;
     Ok(Prepared { config, source, document, key, secret })
 }
 

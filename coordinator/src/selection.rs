@@ -13,7 +13,7 @@ use mpic_common::directory::Directory;
 use mpic_common::job::{FieldError, Job, JobId, PrimaryMode};
 use mpic_common::limits::COHORT_MAX;
 use mpic_common::perspective::Perspective;
-use mpic_common::policy::{Policy, Requirement};
+use mpic_common::policy::{CertificateType, Policy, Requirement};
 use mpic_common::time::UnixMs;
 
 use pool::Pool;
@@ -92,6 +92,42 @@ pub fn select(
     Ok(Cohort::new(primary, &remotes)?)
 }
 
+/// Errs where the directory can provide no cohort at `at`; gives what it will fall short of, or
+/// barely meets.
+pub fn outlook(
+    directory: &Directory,
+    primary: &PerspectiveId,
+    at: UnixMs,
+) -> Result<Vec<String>, SelectionError> {
+    let place = directory
+        .perspective(primary, at)
+        .map(PrimaryPlace::Perspective)
+        .ok_or_else(|| SelectionError::NoPrimary(primary.clone()))?;
+    let candidates = candidates(place, directory.perspectives(at), 0);
+    let (day, policy, found) = (at.date(), directory.policy(), Pool::new(&candidates).largest());
+    let mut warnings = Vec::new();
+    for certificates in [CertificateType::TlsServer, CertificateType::SMime] {
+        if let Some(row) = Requirement::in_force(certificates, day) {
+            Needs::by(row, None, policy).meet(&candidates)?;
+        }
+        if let Some(next) =
+            Requirement::next(certificates, day).filter(|row| row.remotes_min > found)
+        {
+            warnings.push(format!(
+                "from {} {} remote perspectives are needed; {found} are distinct",
+                next.effective, next.remotes_min
+            ));
+        }
+    }
+    warnings.dedup();
+    if policy.non_corroborations_max(found) == 0 {
+        warnings.push(format!(
+            "with {found} remote perspectives none may fail: one that is dead refuses every job"
+        ));
+    }
+    Ok(warnings)
+}
+
 /// The remotes that are distinct from the primary, in the order of the seed.
 fn candidates<'a>(
     primary: PrimaryPlace<'_>,
@@ -116,12 +152,19 @@ struct Needs<'a> {
 
 impl<'a> Needs<'a> {
     fn of(job: &Job, policy: &'a Policy, at: UnixMs) -> Self {
-        let row = Requirement::in_force(job.certificate_type, at.date());
-        let least = row.map_or(1, |row| row.remotes_min).max(policy.remotes_min.unwrap_or(0));
+        match Requirement::in_force(job.certificate_type, at.date()) {
+            Some(row) => Self::by(row, job.stricter.remotes, policy),
+            // Nothing is corroborated without a requirement; `decide` says so on record.
+            None => Self { least: 1, most: COHORT_MAX, registries: 1, policy },
+        }
+    }
+
+    fn by(row: Requirement, wanted: Option<usize>, policy: &'a Policy) -> Self {
+        let least = row.remotes_min.max(policy.remotes_min.unwrap_or(0));
         Self {
-            least: job.stricter.remotes.unwrap_or(least).max(least),
-            most: job.stricter.remotes.unwrap_or(COHORT_MAX),
-            registries: row.map_or(1, |row| row.registries_min),
+            least: wanted.unwrap_or(least).max(least),
+            most: wanted.unwrap_or(COHORT_MAX),
+            registries: row.registries_min,
             policy,
         }
     }

@@ -88,6 +88,18 @@ fn a_policy_looser_than_the_baseline_requirements_is_named_with_the_row() {
 }
 
 #[test]
+fn a_directory_that_can_provide_no_cohort_is_refused() {
+    let forget = |document: &mut DirectoryDocument| document.perspectives.truncate(3);
+    refused("", forget, "distinct remote perspectives are needed, 2 can be had");
+}
+
+#[test]
+fn a_primary_that_is_not_listed_is_named() {
+    let forget = |document: &mut DirectoryDocument| drop(document.perspectives.remove(0));
+    refused("", forget, "the primary perspective `p0` is not in the directory");
+}
+
+#[test]
 fn a_resolver_in_another_region_is_named() {
     use mpic_common::perspective::RegionalInternetRegistry::{Afrinic, Apnic};
     let move_away = |document: &mut DirectoryDocument| {

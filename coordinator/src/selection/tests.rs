@@ -69,6 +69,27 @@ fn a_cohort_keeps_two_regions_whichever_allowed_failures_happen() {
     assert_eq!(error, SelectionError::TooFewRegistries { needed: 2 });
 }
 
+#[test]
+fn the_outlook_names_the_day_from_which_more_are_needed() {
+    let before = UnixMs(1_796_000_000_000);
+    assert_eq!(before.date().to_string(), "2026-11-30");
+    let outlook = |remotes, at| {
+        let fleet = Fleet::new(remotes);
+        outlook(&fleet.directory(), fleet.primary(), at)
+    };
+    assert_eq!(outlook(6, before), Ok(vec![]));
+    let none_may_fail = "remote perspectives none may fail: one that is dead refuses every job";
+    assert_eq!(
+        outlook(4, before),
+        Ok(vec![
+            "from 2026-12-15 5 remote perspectives are needed; 4 are distinct".to_owned(),
+            format!("with 4 {none_may_fail}"),
+        ])
+    );
+    assert_eq!(outlook(5, NOW), Ok(vec![format!("with 5 {none_may_fail}")]));
+    assert_eq!(outlook(4, NOW), Err(SelectionError::TooFew { needed: 5, found: 4 }));
+}
+
 proptest! {
     /// Whatever the regions and whoever fails within what is allowed: `decide` corroborates.
     #[test]

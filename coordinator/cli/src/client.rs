@@ -35,7 +35,7 @@ pub struct ClientConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The file is not what it should be.
-    #[error("cannot use the client's configuration")]
+    #[error("cannot use the client's configuration, which `mpic up` writes into its --dir")]
     Config(#[from] ConfigError),
     /// The directory document cannot be believed.
     #[error("cannot use the directory document")]

@@ -12,15 +12,14 @@ mod bus;
 mod coordinator;
 pub mod demo;
 mod document;
+mod files;
 mod internet;
 mod keys;
 pub mod layout;
 mod process;
 
-use std::fs::DirBuilder;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroUsize};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use mpic_audit::note;
@@ -33,10 +32,10 @@ use mpic_common::time::UnixMs;
 use mpic_common::wire::Malformed;
 use mpic_runtime::config::BusConfig;
 use mpic_runtime::keys::KeyFileError;
-use serde::Serialize;
 
 use crate::client::ClientConfig;
 use atlas::Site;
+use files::{create_dir, create_private_dir, read_if_there, write, write_toml};
 use keys::Keys;
 use layout::Layout;
 
@@ -271,36 +270,6 @@ struct Shared<'a> {
     layout: &'a Layout,
     root: PublicKey,
     bus: BusConfig,
-}
-
-fn create_dir(path: &Path) -> Result<(), FleetError> {
-    std::fs::create_dir_all(path).map_err(|source| FleetError::Io { path: path.to_owned(), source })
-}
-
-fn create_private_dir(path: &Path) -> Result<(), FleetError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(|source| FleetError::Io { path: path.to_owned(), source })
-}
-
-fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, FleetError> {
-    match std::fs::read(path) {
-        Ok(octets) => Ok(Some(octets)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(FleetError::Io { path: path.to_owned(), source }),
-    }
-}
-
-fn write(path: &Path, octets: impl AsRef<[u8]>) -> Result<(), FleetError> {
-    std::fs::write(path, octets).map_err(|source| FleetError::Io { path: path.to_owned(), source })
-}
-
-fn write_toml(path: &Path, config: &impl Serialize) -> Result<(), FleetError> {
-    let text = toml::to_string(config)
-        .map_err(|source| FleetError::Toml { path: path.to_owned(), source })?;
-    write(path, text)
 }
 
 #[cfg(test)]

@@ -19,6 +19,9 @@ pub enum ProgramsError {
          it on the PATH, or name it in NATS_SERVER"
     )]
     NatsServer,
+    /// The bus, where the environment says.
+    #[error("NATS_SERVER names {}, which is no program", .0.display())]
+    Named(PathBuf),
     /// One of the project's own.
     #[error("cannot find {program} beside this binary or on the PATH: build it with `cargo build`")]
     Own {
@@ -50,8 +53,12 @@ impl Programs {
     /// The binary of this name.
     pub fn find(&self, program: &'static str) -> Result<PathBuf, ProgramsError> {
         let is_bus = program == "nats-server";
-        if let Some(named) = self.nats_server.as_ref().filter(|_| is_bus) {
-            return Ok(named.clone());
+        if let Some(named) = self.nats_server.clone().filter(|_| is_bus) {
+            return if is_executable(&named) {
+                Ok(named)
+            } else {
+                Err(ProgramsError::Named(named))
+            };
         }
         let error = if is_bus { ProgramsError::NatsServer } else { ProgramsError::Own { program } };
         self.dirs.iter().map(|dir| dir.join(program)).find(|path| is_executable(path)).ok_or(error)

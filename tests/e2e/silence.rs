@@ -84,8 +84,7 @@ async fn a_slow_perspective_is_not_waited_for_and_its_reply_is_recorded_as_late(
     let recorded = world.ca.decision(&job).await;
     assert_eq!(recorded.decision.outcome, Outcome::Corroborate);
     assert_eq!(missing(&recorded.decision, &code(SLOW)), Some(Missing::Pending));
-    let late = late.next().await;
-    assert_eq!(late.job, job.id);
+    let late = late.of(job.id).await;
     assert!(late.replies.iter().any(|reply| reply.perspective == code(SLOW)));
     assert!(late.rejected.is_empty());
 }

@@ -20,8 +20,9 @@ async fn a_kill_after_any_step_of_a_commit_misses_nothing_and_doubles_nothing() 
         assert_eq!(status.code(), None, "{step}: killed by a signal, not {status}");
         cluster.start_process(AUDIT).await;
         ca.decision(&job(0)).await;
-        cluster.audited(&ca).await;
+        cluster.verified().await;
     }
+    cluster.audited(&ca).await;
 }
 
 /// Jobs, one after the other, until the audit consumer has ended.

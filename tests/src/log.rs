@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_nats::{Subscriber, jetstream};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt, stream};
 use mpic_audit::finding::Severity;
 use mpic_audit::note::LogPublicKey;
 use mpic_audit::replay::{self, Shard};
@@ -38,23 +38,30 @@ impl Cluster {
     /// Waits until the log has all that the stream has now, and audits it: it verifies, replays,
     /// is the stream octet by octet with nothing in twice, and holds what the CA was told.
     pub async fn audited(&self, ca: &CertificationAuthority) -> Log {
+        let log = self.verified().await;
         let stream = self.records().await;
-        let last = stream.cached_info().state.last_sequence;
+        let last = stream.cached_info().state.last_sequence.min(log.last());
+        let read = |seq| stream.get_raw_message(seq).map(move |message| (seq, message));
+        let mut messages = stream::iter(1..=last).map(read).buffered(READS_MAX);
+        while let Some((seq, message)) = messages.next().await {
+            assert_eq!(log.entry(seq), &*message.unwrap().payload, "entry {seq} is the stream's");
+        }
+        log.holds_nothing_twice();
+        log.holds(&ca.kept());
+        self.replays(ca);
+        log
+    }
+
+    /// Waits until the log has all that the stream has now, and verifies its files.
+    pub async fn verified(&self) -> Log {
+        let last = self.records().await.cached_info().state.last_sequence;
         let key = self.log_key();
         eventually("the log has what the stream has", || {
             let note = std::fs::read(self.layout().log().join("checkpoint")).ok()?;
             (key.open(&note).unwrap().size > last).then_some(())
         })
         .await;
-        let log = Log::verified(&self.layout().log(), &key);
-        for seq in 1..=last {
-            let message = stream.get_raw_message(seq).await.unwrap();
-            assert_eq!(log.entry(seq), &*message.payload, "entry {seq} is the stream's");
-        }
-        log.holds_nothing_twice();
-        log.holds(&ca.kept());
-        self.replays(ca);
-        log
+        Log::verified(&self.layout().log(), &key)
     }
 
     /// That an auditor who has the directory document, and what the CA kept, finds nothing.
@@ -97,14 +104,27 @@ impl Cluster {
 pub struct LateRecords(Subscriber);
 
 impl LateRecords {
-    /// The next one.
-    pub async fn next(&mut self) -> LateRecord {
-        let message = tokio::time::timeout(PATIENCE, self.0.next()).await;
-        let payload = message.expect("a late record in time").unwrap().payload;
-        let envelope = Envelope::parse(&payload, usize::MAX).unwrap().of_kind(Kind::Late).unwrap();
-        decode_body(Kind::Late, envelope.body).unwrap()
+    /// The one of this job.
+    pub async fn of(&mut self, job: JobId) -> LateRecord {
+        tokio::time::timeout(PATIENCE, async {
+            loop {
+                let payload = self.0.next().await.unwrap().payload;
+                let envelope = Envelope::parse(&payload, usize::MAX).unwrap();
+                if envelope.kind == Kind::Late {
+                    let late: LateRecord = decode_body(Kind::Late, envelope.body).unwrap();
+                    if late.job == job {
+                        return late;
+                    }
+                }
+            }
+        })
+        .await
+        .expect("a late record in time")
     }
 }
+
+/// Messages of the stream that are read at once.
+const READS_MAX: usize = 16;
 
 /// Longer than the late window lasts.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -127,6 +147,11 @@ impl Log {
                 .collect::<Vec<_>>()
         });
         Self { entries: entries.collect() }
+    }
+
+    /// The stream sequence of its last entry.
+    fn last(&self) -> u64 {
+        u64::try_from(self.entries.len()).unwrap() - 1
     }
 
     /// The entry of a stream sequence: the log begins where the stream does.

@@ -6,6 +6,7 @@ mod bad_configs;
 mod bad_jobs;
 mod bad_replies;
 mod checks;
+mod outsiders;
 mod repeats;
 mod silence;
 mod tampering;

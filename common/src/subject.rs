@@ -51,6 +51,11 @@ pub fn discovery(verb: &str, name: Option<&str>, id: Option<&str>) -> String {
     format!("$SRV.{verb}{name}{id}")
 }
 
+/// A question to JetStream itself, such as `STREAM.INFO.MPIC_AUDIT`.
+pub fn jetstream(question: &str) -> String {
+    format!("$JS.API.{question}")
+}
+
 /// Jobs of one CA.
 pub fn job(ca: &CaId) -> String {
     format!("mpic.v1.job.{ca}")

@@ -160,7 +160,7 @@ async fn ask(
 ) -> Result<Value, SourceError> {
     let what = what.to_owned();
     // An empty payload: that of the library's own requests is refused for consumers.
-    let asked = context.client().request(format!("$JS.API.{subject}"), Bytes::new()).await;
+    let asked = context.client().request(subject::jetstream(&subject), Bytes::new()).await;
     let answer = match asked {
         Ok(message) => message.payload,
         Err(source) => return Err(SourceError::Ask { what, source }),

@@ -5,9 +5,12 @@ mod caa;
 mod climb;
 mod dcv;
 mod dns_01;
+mod dns_change;
+mod dns_persistent;
 mod evidence;
 mod host;
 mod http_01;
+mod records;
 mod refusal;
 mod tls_alpn_01;
 
@@ -53,6 +56,37 @@ pub struct Rules {
     pub caa_labels_max: usize,
     /// What one job may spend on DNS.
     pub dns_budget: BudgetLimits,
+    /// The operator's choices about methods.
+    pub methods: MethodRules,
+}
+
+/// Choices about methods. All but the defaults are relaxations.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MethodRules {
+    /// Whether `ip-address` is performed though the Baseline Requirements ended it.
+    pub ip_address: EndedMethod,
+    /// Whether a persistent record must say that it reaches below its own name.
+    pub wildcard_policy: WildcardPolicy,
+}
+
+/// What becomes of a method that the Baseline Requirements ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum EndedMethod {
+    /// It is refused.
+    #[default]
+    Refused,
+    /// It is performed, for use outside the Baseline Requirements.
+    Performed,
+}
+
+/// Whether a persistent record for a wildcard or for names below it needs `policy=wildcard`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WildcardPolicy {
+    /// It does (draft-ietf-acme-dns-persist).
+    #[default]
+    Required,
+    /// It does not (BR 3.2.2.4.22 alone).
+    NotRequired,
 }
 
 /// Performs checks with one DNS engine, by one clock.

@@ -53,6 +53,12 @@ pub struct Config {
     /// HTTP.
     #[serde(default)]
     pub http: HttpConfig,
+    /// Methods.
+    #[serde(default)]
+    pub methods: MethodsConfig,
+    /// Persistent records.
+    #[serde(default)]
+    pub persist: PersistConfig,
     /// What one job, and all together, may take.
     #[serde(default)]
     pub limits: LimitsConfig,
@@ -227,6 +233,30 @@ impl Default for HttpConfig {
             body_ms: 4_000,
             max_redirects: 20,
         }
+    }
+}
+
+/// Methods.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MethodsConfig {
+    /// Performs `ip-address`, which the BR ended on 2026-03-15: never for a TLS certificate. A
+    /// relaxation. Default false.
+    pub ip_address_optin: bool,
+}
+
+/// Persistent records.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PersistConfig {
+    /// Whether a record for a wildcard, or for names below it, must say `policy=wildcard`. False,
+    /// which the BR allows, is a relaxation. Default true.
+    pub require_policy: bool,
+}
+
+impl Default for PersistConfig {
+    fn default() -> Self {
+        Self { require_policy: true }
     }
 }
 

@@ -16,7 +16,7 @@ use mpic_common::perspective::RegionalInternetRegistry;
 use mpic_common::time::UnixMs;
 use mpic_runtime::clock::Clock;
 
-use crate::check::{Checker, Rules};
+use crate::check::{Checker, MethodRules, Rules};
 use crate::deadline::Deadline;
 use crate::egress::{AddressPolicy, Egress};
 use crate::http::{HttpClient, HttpLimits};
@@ -123,6 +123,7 @@ pub(crate) fn rules(lab_ports: &[(u16, u16)]) -> Rules {
         caa: CaaRules::default(),
         caa_labels_max: 40,
         dns_budget: BudgetLimits { packets: 500, octets: 4 * 1_024 * 1_024 },
+        methods: MethodRules::default(),
     }
 }
 

@@ -6,4 +6,10 @@
 pub mod body;
 pub mod caa;
 pub mod certificate;
+pub mod contact;
+pub mod dns_change;
+pub mod mx;
+pub mod name;
+pub mod persist;
 pub mod txt;
+mod value;

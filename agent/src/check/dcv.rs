@@ -3,9 +3,11 @@
 use mpic_common::challenge::Challenge;
 use mpic_common::identifier::DnsName;
 use mpic_common::job::{Dcv, Job};
+use mpic_common::octets::Hash;
 use mpic_common::reason::Reason;
 
-use super::{Bench, Evidence, Failure, Passed, dns_01, http_01, tls_alpn_01};
+use super::dns_01::{self, Label};
+use super::{Bench, Evidence, Failure, Passed, dns_change, dns_persistent, http_01, tls_alpn_01};
 use crate::resolver::Inquiry;
 
 /// Passes if the applicant shows what the challenge asks for. A new method is a new arm.
@@ -18,7 +20,21 @@ pub(super) async fn perform<I: Inquiry>(
     let identifier = &job.identifier;
     match &dcv.challenge {
         Challenge::AcmeDns01 { digest } => {
-            dns_01::perform(name(job, dcv)?, digest, bench, evidence).await?;
+            dns_01::perform(name(job, dcv)?, Label::Shared, digest, bench, evidence).await?;
+        }
+        Challenge::DnsAccount01 { digest, account_url } => {
+            let label = Label::Account(account_url);
+            dns_01::perform(name(job, dcv)?, label, digest, bench, evidence).await?;
+        }
+        Challenge::DnsChange(change) => {
+            dns_change::perform(name(job, dcv)?, change, bench, evidence).await?;
+        }
+        Challenge::DnsPersistent { account_uris } => {
+            let adn = dcv.adn.as_ref();
+            let account =
+                dns_persistent::perform(job, adn, account_uris, bench, evidence).await?.as_str();
+            let observed = Some(Hash::of(account.as_bytes()));
+            return Ok(Passed { matched: Some(account.to_owned()), observed });
         }
         Challenge::AcmeHttp01 { token, key_authorization, headers } => {
             let inputs = http_01::Inputs { token, key_authorization, headers };

@@ -1,12 +1,13 @@
 //! What is refused before the first packet: a second, stricter gate than the coordinator's.
 
-use mpic_common::job::Job;
-use mpic_common::method::Method;
+use mpic_common::challenge::Challenge;
+use mpic_common::job::{Dcv, Job};
+use mpic_common::method::{self, Method};
 use mpic_common::observation::CheckKind;
 use mpic_common::reason::Reason;
 use mpic_common::time::UnixMs;
 
-use super::{Failure, Rules};
+use super::{EndedMethod, Failure, Rules, dcv, dns_change};
 
 /// Errs where `check` is not performed for this job at `now`.
 pub(super) fn of(check: CheckKind, job: &Job, rules: &Rules, now: UnixMs) -> Result<(), Failure> {
@@ -14,21 +15,25 @@ pub(super) fn of(check: CheckKind, job: &Job, rules: &Rules, now: UnixMs) -> Res
     rules.names.admit(&job.identifier, &rules.addresses).map_err(refuse)?;
     match check {
         CheckKind::Caa => Ok(()),
-        CheckKind::Dcv => dcv(job, rules, now),
+        CheckKind::Dcv => validation(job, rules, now),
     }
 }
 
-fn dcv(job: &Job, rules: &Rules, now: UnixMs) -> Result<(), Failure> {
+fn validation(job: &Job, rules: &Rules, now: UnixMs) -> Result<(), Failure> {
     let unsuitable = |why: &str| Err(Failure::new(Reason::MethodUnsuitable, why));
     let Some(dcv) = &job.dcv else { return unsuitable("no validation is asked") };
     let Some(row) = Method::find(dcv.challenge.method_id(), job.identifier.kind()) else {
         return unsuitable("the method is not for this kind of identifier");
     };
+    let is_kept = dcv.challenge.method_id() == method::IP_ADDRESS
+        && rules.methods.ip_address == EndedMethod::Performed;
     row.check_date(now.date())
+        .or_else(|error| if is_kept { Ok(()) } else { Err(error) })
         .map_err(|error| Failure::new(Reason::MethodSunset, error.to_string()))?;
     if job.identifier.is_wildcard() && !row.wildcard {
         return unsuitable("the method is not for wildcards");
     }
+    check_inputs(job, dcv)?;
     let Some((adn, name)) = dcv.adn.as_ref().zip(job.identifier.name()) else { return Ok(()) };
     if !(adn.is_ancestor_or_self_of(name) && rules.names.is_below_suffix(adn)) && adn != name {
         let detail = format!("{adn} is no Authorization Domain Name of {name}");
@@ -38,4 +43,21 @@ fn dcv(job: &Job, rules: &Rules, now: UnixMs) -> Result<(), Failure> {
         return unsuitable("the method validates the name itself alone");
     }
     Ok(())
+}
+
+/// Inputs that each are right and together cannot be used.
+fn check_inputs(job: &Job, dcv: &Dcv) -> Result<(), Failure> {
+    let malformed = |why: &str| Err(Failure::new(Reason::JobMalformed, why));
+    match (&dcv.challenge, dcv::adn(job, dcv)) {
+        (Challenge::DnsPersistent { .. }, _) if job.issuer_domains.is_empty() => {
+            malformed("a persistent record needs an issuer to look for")
+        }
+        (Challenge::DnsChange(change), Some(adn))
+            if change.challenge.is_random_value()
+                && change.challenge.occurs_in(&dns_change::name(adn, change)) =>
+        {
+            malformed("the name asked would hold the challenge")
+        }
+        _ => Ok(()),
+    }
 }

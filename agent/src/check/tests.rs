@@ -1,7 +1,8 @@
-//! Rows I6 to I17, T1 to T5 and S3 of the behaviour table.
+//! Rows of the behaviour table that a resolver alone decides.
 
 use std::time::Duration;
 
+use mpic_common::challenge::Challenge;
 use mpic_common::evidence::DnsSeen;
 use mpic_common::identifier::DnsName;
 use mpic_common::observation::ResolverIdentity;
@@ -15,22 +16,47 @@ use crate::testing::fake_dns::{Asked, FakeDns, Say, cname, txt};
 use crate::testing::{LONG, NOW, StoppedClock, checker, identity, perform, rules};
 
 mod caa;
+mod dns_change;
+mod dns_persistent;
 
 const DIGEST: &[u8] = b"digest-of-the-day";
 const CHALLENGE: &str = "_acme-challenge.example.com";
+
+/// A job of this method alone.
+fn dcv_job(identifier: &str, challenge: Challenge) -> Job {
+    let mut job = dns_01_alone(identifier);
+    job.dcv.as_mut().unwrap().challenge = challenge;
+    job
+}
+
+/// The observation of a job that asks for a validation alone.
+async fn validate_job(
+    job: &Job,
+    script: impl Fn(&Asked) -> Say + Send + Sync + 'static,
+) -> (Observation, FakeDns) {
+    let dns = FakeDns::start(script).await;
+    let observation = perform(&checker(&dns, &[]), job).await.remove(&CheckKind::Dcv).unwrap();
+    (observation, dns)
+}
+
+/// A text as a challenge has it.
+fn text<T: TryFrom<String>>(text: &str) -> T
+where
+    T::Error: std::fmt::Debug,
+{
+    text.to_owned().try_into().unwrap()
+}
 
 fn dns_01_alone(name: &str) -> Job {
     Job { caa: None, ..dns_01_job(name) }
 }
 
 async fn validate(script: impl Fn(&Asked) -> Say + Send + Sync + 'static) -> Observation {
-    let dns = FakeDns::start(script).await;
-    let job = dns_01_alone("example.com");
-    perform(&checker(&dns, &[]), &job).await.remove(&CheckKind::Dcv).unwrap()
+    validate_job(&dns_01_alone("example.com"), script).await.0
 }
 
 #[tokio::test]
-async fn the_digest_passes_alone_among_others_and_behind_an_alias() {
+async fn t1_the_digest_passes_alone_among_others_and_behind_an_alias() {
     let observation = validate(|_| Say::records(vec![txt(CHALLENGE, &[DIGEST])])).await;
     assert_eq!((observation.verdict, observation.reason), (Verdict::Pass, None));
     assert_eq!(observation.observed, Some(Hash::of(DIGEST)));
@@ -55,7 +81,7 @@ async fn the_digest_passes_alone_among_others_and_behind_an_alias() {
 }
 
 #[tokio::test]
-async fn a_record_without_the_digest_and_no_record_are_told_apart() {
+async fn t5_a_record_without_the_digest_and_no_record_are_told_apart() {
     let other = |_: &Asked| Say::records(vec![txt(CHALLENGE, &[b"\x1b[31mother"])]);
     let observation = validate(other).await;
     assert_eq!(observation.reason, Some(Reason::RecordMismatch));
@@ -90,7 +116,7 @@ async fn refused(job: Job) -> Option<Reason> {
 }
 
 #[tokio::test]
-async fn names_and_addresses_that_are_never_checked_cost_no_packet() {
+async fn i7_names_and_addresses_that_are_never_checked_cost_no_packet() {
     for (name, reason) in [
         ("a.test", Reason::IdentifierReservedName),
         ("a.onion", Reason::IdentifierOnion),
@@ -102,7 +128,7 @@ async fn names_and_addresses_that_are_never_checked_cost_no_packet() {
 }
 
 #[tokio::test]
-async fn methods_are_refused_where_they_do_not_suit() {
+async fn i13_methods_are_refused_where_they_do_not_suit() {
     assert_eq!(refused(dns_01_alone("8.8.8.8")).await, Some(Reason::MethodUnsuitable));
     let wildcard = Job { caa: None, ..http_01_job("*.example.com") };
     assert_eq!(refused(wildcard).await, Some(Reason::MethodUnsuitable));
@@ -131,7 +157,7 @@ async fn a_refusal_covers_every_check_of_the_job() {
 }
 
 #[tokio::test]
-async fn a_job_ends_by_its_deadline_with_the_narrowest_reason() {
+async fn s3_a_job_ends_by_its_deadline_with_the_narrowest_reason() {
     let dns = FakeDns::start(|_| Say::silence()).await;
     let checker = checker(&dns, &[]);
     let job = dns_01_job("example.com");
@@ -175,7 +201,7 @@ impl Inquiry for Faulty {
 }
 
 #[tokio::test]
-async fn a_panic_ends_one_check_as_internal() {
+async fn s3_a_panic_ends_one_check_as_internal() {
     let checker = Checker::new(Faulty(identity()), StoppedClock(NOW), rules(&[]));
     let observations = checker.perform(&dns_01_job("example.com"), Deadline::after(LONG)).await;
     let reasons: Vec<_> = observations.values().map(|seen| seen.reason).collect();

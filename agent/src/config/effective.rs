@@ -14,13 +14,15 @@ use super::Config;
 pub struct Effective(BTreeMap<String, String>);
 
 /// Keys that weaken a rule, each with the value that does not.
-const RELAXING: [(&str, &str); 6] = [
+const RELAXING: [(&str, &str); 8] = [
     ("addr.allow", "[]"),
     ("dns.forwarder_remote", "false"),
     ("dnssec.remote", "\"require\""),
     ("lab.ports", "{}"),
+    ("methods.ip_address_optin", "false"),
     ("names.allow_suffix", "[]"),
     ("names.allow_wildcard_suffix", "[]"),
+    ("persist.require_policy", "true"),
 ];
 
 impl Effective {
@@ -107,6 +109,8 @@ mod tests {
             addr.allow = ["127.0.0.0/8"]
             lab.ports = { 80 = 40200, 443 = 40300 }
             dnssec.remote = "off"
+            methods.ip_address_optin = true
+            persist.require_policy = false
         "#;
         assert_eq!(
             effective(more).relaxations(),
@@ -115,8 +119,10 @@ mod tests {
                 "dns.forwarder_remote=true",
                 "dnssec.remote=\"off\"",
                 "lab.ports={ 443 = 40300, 80 = 40200 }",
+                "methods.ip_address_optin=true",
                 "names.allow_suffix=[\"test\", \"example\"]",
                 "names.allow_wildcard_suffix=[\"co.uk\"]",
+                "persist.require_policy=false",
             ]
         );
     }

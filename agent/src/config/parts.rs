@@ -10,7 +10,7 @@ use mpic_runtime::config::{ConfigError, read};
 use url::{Host, Url};
 
 use super::{CaaConfig, Config, RemoteDnssec};
-use crate::check::Rules;
+use crate::check::{EndedMethod, MethodRules, Rules, WildcardPolicy};
 use crate::egress::{AddressPolicy, Egress};
 use crate::http::{HttpClient, HttpLimits};
 use crate::names::NamePolicy;
@@ -39,6 +39,7 @@ impl Config {
                 packets: self.dns.packets_per_job,
                 octets: self.dns.octets_per_job,
             },
+            methods: self.method_rules(),
         })
     }
 
@@ -66,6 +67,17 @@ impl Config {
                 registry: own.resolver.registry,
             },
         })
+    }
+
+    fn method_rules(&self) -> MethodRules {
+        let mut rules = MethodRules::default();
+        if self.methods.ip_address_optin {
+            rules.ip_address = EndedMethod::Performed;
+        }
+        if !self.persist.require_policy {
+            rules.wildcard_policy = WildcardPolicy::NotRequired;
+        }
+        rules
     }
 
     fn name_policy(&self) -> Result<NamePolicy, ConfigError> {

@@ -52,7 +52,7 @@ impl Walk {
     /// Goes on with a reply of NOERROR or NXDOMAIN to a question for `owner`, whose records have
     /// the state `dnssec`.
     pub(super) fn take(&mut self, reply: &Reply, dnssec: Dnssec) -> Step {
-        let before = self.chain.len();
+        let before = self.owner.clone();
         if let Err(outcome) = self.follow(&reply.answer, dnssec) {
             return Step::Done(outcome);
         }
@@ -69,16 +69,20 @@ impl Walk {
         }
         match &reply.soa_owner {
             Some(soa) if !self.owner.ends_with(soa) => Step::Done(DnsOutcome::Malformed),
-            None if reply.rcode != NXDOMAIN && self.chain.len() > before => Step::AskOn,
+            None if reply.rcode != NXDOMAIN && self.owner != before => Step::AskOn,
             None if dnssec == Dnssec::Secure => Step::Done(DnsOutcome::Bogus),
             _ if reply.rcode == NXDOMAIN => Step::Done(DnsOutcome::NxDomain),
             _ => Step::Done(DnsOutcome::NoData),
         }
     }
 
+    /// Goes as far as `answer` leads. Where the alias itself was asked for the walk stands still,
+    /// and only a DNAME that implies it is taken down.
     fn follow(&mut self, answer: &[Record], dnssec: Dnssec) -> Result<(), DnsOutcome> {
-        while self.qtype != Rtype::CNAME {
-            let Some((kind, target, ttl_s)) = self.alias(answer)? else { break };
+        while let Some((kind, target, ttl_s)) = self.alias(answer)? {
+            if self.qtype == Rtype::CNAME && kind == AliasKind::Cname {
+                break;
+            }
             self.chain.push(AliasSeen {
                 owner: self.owner.to_string(),
                 kind,
@@ -87,6 +91,9 @@ impl Walk {
                 dnssec,
             });
             self.min_ttl_s = Some(self.min_ttl_s.unwrap_or(u32::MAX).min(ttl_s));
+            if self.qtype == Rtype::CNAME {
+                break;
+            }
             if self.chain.len() > ALIASES_MAX || !self.visited.insert(key(&target)) {
                 return Err(DnsOutcome::AliasLimit);
             }

@@ -4,7 +4,7 @@ use domain::base::iana::{Class, Rtype};
 use domain::base::opt::ExtendedError;
 use domain::base::wire::ParseError;
 use domain::base::{Message, MessageBuilder, Name, ToName, UnknownRecordData};
-use domain::rdata::{Cname, Dname};
+use domain::rdata::{Cname, Dname, Mx, Ptr};
 use mpic_common::octets::escape;
 
 /// An owned name in wire form.
@@ -178,6 +178,15 @@ fn record_data(record: &domain::base::ParsedRecord<'_, &[u8]>) -> Result<RecordD
     }
     if let Some(record) = record.to_record::<Dname<_>>()? {
         return Ok(RecordData::Dname(record.data().dname().to_vec()));
+    }
+    // These two may point into the message for their names.
+    if let Some(record) = record.to_record::<Ptr<_>>()? {
+        return Ok(RecordData::Other(record.data().ptrdname().to_vec().into_octets()));
+    }
+    if let Some(record) = record.to_record::<Mx<_>>()? {
+        let preference = record.data().preference().to_be_bytes();
+        let host = record.data().exchange().to_vec().into_octets();
+        return Ok(RecordData::Other([&preference[..], &host].concat()));
     }
     let unknown = record.to_record::<UnknownRecordData<_>>()?;
     Ok(RecordData::Other(unknown.map(|record| record.data().data().to_vec()).unwrap_or_default()))

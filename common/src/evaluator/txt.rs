@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_is_found_alone_and_among_others() {
+    fn t1_the_digest_is_found_alone_and_among_others() {
         assert_eq!(found(&[rdata(&[DIGEST])]), Some(0));
         let mut many = vec![rdata(&[b"v=spf1 -all"]); 200];
         many.insert(150, rdata(&[DIGEST]));
@@ -48,14 +48,14 @@ mod tests {
     }
 
     #[test]
-    fn strings_of_one_record_are_joined_and_records_are_not() {
+    fn t2_strings_of_one_record_are_joined_and_records_are_not() {
         let (head, tail) = DIGEST.split_at(20);
         assert_eq!(found(&[rdata(&[head, b"", tail])]), Some(0));
         assert_eq!(found(&[rdata(&[head]), rdata(&[tail])]), None);
     }
 
     #[test]
-    fn a_record_must_equal_the_digest_octet_for_octet() {
+    fn t3_a_record_must_equal_the_digest_octet_for_octet() {
         let upper = DIGEST.to_ascii_uppercase();
         for other in [
             [b" ", DIGEST].concat(),
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn strange_neighbours_do_not_hide_the_digest() {
+    fn t4_strange_neighbours_do_not_hide_the_digest() {
         let neighbours = [rdata(&[b"\xFF\xFE"]), Vec::new(), rdata(&[b"a\0b"]), vec![9, b'x']];
         for neighbour in neighbours {
             assert_eq!(found(&[neighbour, rdata(&[DIGEST])]), Some(1));

@@ -6,6 +6,7 @@ mod bad_configs;
 mod bad_jobs;
 mod bad_replies;
 mod checks;
+mod hostile_sites;
 mod outsiders;
 mod repeats;
 mod silence;

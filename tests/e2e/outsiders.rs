@@ -70,11 +70,9 @@ async fn publish(cluster: &Cluster, forged: &[Vec<u8>]) {
     for octets in forged {
         let is_directory = Envelope::parse(octets, usize::MAX)
             .is_ok_and(|envelope| envelope.kind == Kind::Directory);
-        let subject = match is_directory {
-            true => subject::AUDIT_DIRECTORY.to_owned(),
-            false => subject::audit_decision(&ca),
-        };
-        jetstream.publish(subject, octets.clone().into()).await.unwrap().await.unwrap();
+        let decisions = subject::audit_decision(&ca);
+        let subject = if is_directory { subject::AUDIT_DIRECTORY } else { &decisions };
+        jetstream.publish(subject.to_owned(), octets.clone().into()).await.unwrap().await.unwrap();
     }
 }
 

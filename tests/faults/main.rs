@@ -4,4 +4,5 @@
 mod commit;
 mod kills;
 mod load;
+mod stops;
 mod stream;

@@ -108,6 +108,14 @@ impl PlayedAgent {
     }
 }
 
+/// The assignments of a perspective, overheard beside its agents.
+pub async fn assignments(cluster: &Cluster, perspective: &PerspectiveId) -> Subscriber {
+    let client = cluster.client().await;
+    let overheard = client.subscribe(subject::check(perspective)).await.unwrap();
+    client.flush().await.unwrap();
+    overheard
+}
+
 /// A coordinator, played by the test, that asks one perspective.
 #[derive(Debug)]
 pub struct PlayedCoordinator {

@@ -13,6 +13,7 @@ mod http_01;
 mod records;
 mod refusal;
 mod tls_alpn_01;
+mod website_change;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;

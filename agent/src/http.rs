@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use mpic_common::challenge::RequestHeaders;
+use mpic_common::challenge::{RandomValue, RequestHeaders};
 use mpic_common::evidence::HopSeen;
 use mpic_common::octets::{Hash, Octets};
 use mpic_common::reason::Reason;
@@ -54,17 +54,12 @@ pub(crate) struct Fetch<'a> {
     pub(crate) url: Url,
     /// The job's own headers, which replace ours of the same name.
     pub(crate) headers: &'a RequestHeaders,
-    /// Reading stops beyond this.
+    /// Reading the body stops here.
     pub(crate) body_octets_max: usize,
-}
-
-/// The body of a final response.
-#[derive(Debug)]
-pub(crate) struct Body {
-    /// At most `body_octets_max`.
-    pub(crate) octets: Vec<u8>,
-    /// Whether there was more than that.
-    pub(crate) is_too_large: bool,
+    /// What no URL may hold, if it is long enough to be a Random Value.
+    pub(crate) secret: Option<&'a RandomValue>,
+    /// The only host that redirects may lead to.
+    pub(crate) only_at: Option<IpAddr>,
 }
 
 impl HttpClient {
@@ -77,7 +72,8 @@ impl HttpClient {
         Ok(Self { egress, limits, user_agent, tls: tls_config()? })
     }
 
-    /// Follows redirects from `fetch.url` to a body with a status of success.
+    /// Follows redirects from `fetch.url` to a body with a status of success; gives at most the
+    /// first `body_octets_max` octets of it.
     ///
     /// 206 was not asked for and is not the file; every other 2xx is success (BR 3.2.2.4.19).
     pub(crate) async fn fetch<I: Inquiry>(
@@ -85,10 +81,14 @@ impl HttpClient {
         fetch: Fetch<'_>,
         bench: &Bench<'_, I>,
         evidence: &mut Evidence,
-    ) -> Result<Body, Failure> {
+    ) -> Result<Vec<u8>, Failure> {
         let mut url = fetch.url;
         let mut visited = BTreeSet::from([url.to_string()]);
         loop {
+            if fetch.secret.is_some_and(|secret| shows(&url, secret)) {
+                let reason = Reason::HttpChallengeInRequest;
+                return Err(Failure::new(reason, "the URL holds the challenge"));
+            }
             let response = self.hop(&url, fetch.headers, bench, evidence).await?;
             let status = response.status().as_u16();
             match status {
@@ -103,7 +103,7 @@ impl HttpClient {
                         let detail = format!("more than {max} redirects");
                         return Err(Failure::new(Reason::RedirectLimit, detail));
                     }
-                    url = redirect::target(&url, response.headers(), bench.rules)?;
+                    url = redirect::target(&url, response.headers(), fetch.only_at, bench.rules)?;
                 }
                 _ => {
                     let reason =
@@ -174,13 +174,18 @@ fn note_head(response: &Response, address: IpAddr, head_us: u64, hop: &mut HopSe
     hop.head_us = head_us;
 }
 
-/// Reads at most `octets_max` octets until `until`.
+/// Whether a site asked for `url` would be told what it is to show (BR 3.2.2.4.18).
+fn shows(url: &Url, secret: &RandomValue) -> bool {
+    secret.is_random_value() && secret.occurs_in(url.as_str())
+}
+
+/// Reads until `until`, the end, or as soon as there are `octets_max` octets.
 async fn body(
     mut response: Response,
     octets_max: usize,
     until: Instant,
     hop: &mut HopSeen,
-) -> Result<Body, Failure> {
+) -> Result<Vec<u8>, Failure> {
     let started = Instant::now();
     let mut octets = Vec::new();
     let ended = loop {
@@ -189,23 +194,23 @@ async fn body(
             Ok(Err(_)) => {
                 break Err(Failure::new(Reason::HttpBodyIncomplete, "the body ended early"));
             }
-            Ok(Ok(None)) => break Ok(false),
+            Ok(Ok(None)) => break Ok(true),
             Ok(Ok(Some(chunk))) => {
                 octets.extend_from_slice(&chunk);
-                if octets.len() > octets_max {
-                    break Ok(true);
+                if octets.len() >= octets_max {
+                    break Ok(false);
                 }
             }
         }
     };
     hop.body_us = micros(started);
     hop.body_octets = u32::try_from(octets.len()).unwrap_or(u32::MAX);
-    hop.body_complete = matches!(ended, Ok(false));
+    hop.body_complete = matches!(ended, Ok(true));
     hop.body_digest = Some(Hash::of(&octets));
     hop.body_head = octets.get(..HEAD_OCTETS.min(octets.len())).map(Octets::from);
-    let is_too_large = ended?;
+    ended?;
     octets.truncate(octets_max);
-    Ok(Body { octets, is_too_large })
+    Ok(octets)
 }
 
 /// The name and port of `url` as `Host` has them: the port only if it is not the scheme's.

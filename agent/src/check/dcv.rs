@@ -7,7 +7,10 @@ use mpic_common::octets::Hash;
 use mpic_common::reason::Reason;
 
 use super::dns_01::{self, Label};
-use super::{Bench, Evidence, Failure, Passed, dns_change, dns_persistent, http_01, tls_alpn_01};
+use super::{
+    Bench, Evidence, Failure, Passed, dns_change, dns_persistent, http_01, tls_alpn_01,
+    website_change,
+};
 use crate::resolver::Inquiry;
 
 /// Passes if the applicant shows what the challenge asks for. A new method is a new arm.
@@ -39,6 +42,9 @@ pub(super) async fn perform<I: Inquiry>(
         Challenge::AcmeHttp01 { token, key_authorization, headers } => {
             let inputs = http_01::Inputs { token, key_authorization, headers };
             http_01::perform(identifier, &inputs, bench, evidence).await?;
+        }
+        Challenge::WebsiteChange(change) => {
+            website_change::perform(identifier, change, bench, evidence).await?;
         }
         Challenge::AcmeTlsAlpn01 { digest } => {
             tls_alpn_01::perform(identifier, digest, bench, evidence).await?;

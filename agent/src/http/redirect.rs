@@ -8,8 +8,14 @@ use url::{Host, Url};
 
 use crate::check::{Failure, Rules};
 
-/// The target of the redirect in `headers`, seen from `current`, its fragment dropped.
-pub(super) fn target(current: &Url, headers: &HeaderMap, rules: &Rules) -> Result<Url, Failure> {
+/// The target of the redirect in `headers`, seen from `current`, its fragment dropped. It is at the
+/// address `only_at`, if that is given.
+pub(super) fn target(
+    current: &Url,
+    headers: &HeaderMap,
+    only_at: Option<IpAddr>,
+    rules: &Rules,
+) -> Result<Url, Failure> {
     let mut url = location(current, headers)?;
     let reject = |reason, why: &str| {
         let quoted = Failure::quote(url.as_str());
@@ -32,6 +38,9 @@ pub(super) fn target(current: &Url, headers: &HeaderMap, rules: &Rules) -> Resul
             if !(is_host(&name) && rules.names.is_public(&name)) {
                 return reject(Reason::RedirectHost, "a host that is not checked");
             }
+            if only_at.is_some() {
+                return reject(Reason::RedirectOffsite, "a name");
+            }
             if url.set_host(Some(&name)).is_err() {
                 return Err(Failure::new(Reason::RedirectHost, ""));
             }
@@ -42,6 +51,9 @@ pub(super) fn target(current: &Url, headers: &HeaderMap, rules: &Rules) -> Resul
     };
     if !rules.addresses.permits(address) {
         return reject(Reason::AddrBlocked, "a blocked address");
+    }
+    if only_at.is_some_and(|only| only != address) {
+        return reject(Reason::RedirectOffsite, "another address");
     }
     url.set_fragment(None);
     Ok(url)

@@ -407,3 +407,4 @@ async fn an_ip_address_is_validated_without_dns() {
 }
 
 mod tls;
+mod website;

@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 
 /// A server with a certificate that nobody trusts, for another name, and expired.
-fn acceptor(
+pub(super) fn acceptor(
     versions: &[&'static SupportedProtocolVersion],
 ) -> (TlsAcceptor, CertificateDer<'static>) {
     let key = KeyPair::generate().unwrap();

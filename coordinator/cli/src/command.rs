@@ -4,6 +4,7 @@ pub mod audit;
 pub mod check;
 pub mod directory;
 pub mod explain;
+pub mod provision;
 pub mod status;
 pub mod up;
 
@@ -44,6 +45,7 @@ enum Command {
     Status(status::Status),
     Audit(audit::Audit),
     Directory(directory::DirectoryArguments),
+    Provision(provision::Provision),
 }
 
 /// How a command ended.
@@ -137,6 +139,7 @@ impl Arguments {
             Command::Status(status) => status.run(out).await,
             Command::Audit(audit) => audit.run(out),
             Command::Directory(directory) => directory.run(out),
+            Command::Provision(provision) => provision.run(out).await,
         }
     }
 }

@@ -21,6 +21,13 @@ pub struct Genesis {
     pub previous: Option<Previous>,
 }
 
+impl Genesis {
+    /// The stream sequence that an entry comes from; none of the genesis entry.
+    pub fn seq(&self, index: u64) -> Option<u64> {
+        index.checked_sub(1).and_then(|after_genesis| self.base_seq.checked_add(after_genesis))
+    }
+}
+
 /// The final head of a shard, named by the next one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -17,6 +17,7 @@ mod prefix;
 pub mod proof;
 pub mod reader;
 pub mod replay;
+pub mod search;
 pub mod show;
 pub mod source;
 pub mod startup;

@@ -97,6 +97,22 @@ impl LogReader {
         Ok(entries.into_iter().map(|entry| octets.slice_ref(entry)).collect())
     }
 
+    /// All entries and their indices, in order; ends at the first bundle that cannot be read.
+    pub fn entries(&self) -> impl Iterator<Item = Result<(u64, Bytes), LogReadError>> {
+        let mut is_readable = true;
+        let bundles = 0..self.head.size.div_ceil(TILE_WIDTH);
+        let bundles = bundles.map(|bundle| self.bundle(bundle).map(|entries| (bundle, entries)));
+        let until_damage =
+            move |read: &Result<_, _>| std::mem::replace(&mut is_readable, read.is_ok());
+        bundles.take_while(until_damage).flat_map(|read| {
+            let (first, entries, error) = match read {
+                Ok((bundle, entries)) => (bundle * TILE_WIDTH, entries, None),
+                Err(error) => (0, Vec::new(), Some(Err(error))),
+            };
+            (first..).zip(entries).map(Ok).chain(error)
+        })
+    }
+
     /// What entry 0 says.
     pub fn genesis(&self) -> Result<Genesis, LogReadError> {
         match OwnEntry::decode(&self.entry(0)?) {
@@ -191,6 +207,8 @@ mod tests {
             let proof = reader.prove(index).expect("a proof");
             assert!(proof.check(key().public(), leaf_hash(&entry(index))).is_ok());
         }
+        let all: Result<Vec<_>, _> = new.entries().collect();
+        assert_eq!(all.expect("readable"), (0..600).map(|i| (i, entry(i))).collect::<Vec<_>>());
         for (reader, index) in [(&old, 100), (&new, 600), (&new, 10_000)] {
             let refused = reader.entry(index).expect_err("absent");
             assert!(matches!(refused, LogReadError::NoSuchEntry { .. }), "{refused}");
@@ -209,5 +227,7 @@ mod tests {
         fs::write(&path, octets).expect("written");
         let reader = LogReader::open(log.path(), key().public()).expect("opened");
         assert!(matches!(reader.entry(7), Err(LogReadError::Damaged(_))));
+        let read: Vec<_> = reader.entries().collect();
+        assert!(matches!(read.as_slice(), [Err(LogReadError::Damaged(_))]), "{read:?}");
     }
 }

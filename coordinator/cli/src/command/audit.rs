@@ -1,15 +1,17 @@
 //! `mpic audit`: the auditor's commands, offline, with nothing but files.
 
+mod entry;
 mod print;
+mod receipt;
+#[cfg(test)]
+mod tests;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use mpic_audit::note::LogPublicKey;
-use mpic_audit::reader::LogReader;
 use mpic_audit::replay::{self, Shard, read_records, replay};
-use mpic_audit::show;
 use mpic_audit::verify::{self, verify};
 use mpic_runtime::config;
 
@@ -31,7 +33,9 @@ pub struct Audit {
 enum AuditCommand {
     Verify(Verify),
     Replay(Replay),
-    Show(Show),
+    Show(entry::Show),
+    Prove(receipt::Prove),
+    CheckReceipt(receipt::CheckReceipt),
 }
 
 /// Checks the checkpoint, every entry, every tile and every root.
@@ -71,18 +75,6 @@ struct Replay {
     print: Print,
 }
 
-/// Shows one entry as JSON, with the messages inside it decoded too.
-#[derive(Debug, Args)]
-struct Show {
-    #[command(flatten)]
-    log: Log,
-    /// The index of the entry; 0 is the log's own first
-    index: u64,
-    /// Print it on one line
-    #[arg(long)]
-    json: bool,
-}
-
 /// Which log, and what it is verified with.
 #[derive(Debug, Args)]
 struct Log {
@@ -116,6 +108,8 @@ impl Audit {
             AuditCommand::Verify(verify) => verify.run(out),
             AuditCommand::Replay(replay) => replay.run(out),
             AuditCommand::Show(show) => show.run(out),
+            AuditCommand::Prove(prove) => prove.run(out),
+            AuditCommand::CheckReceipt(check) => check.run(out),
         };
         exit.map_err(|failure| Failure { exit: Exit::Malformed, ..failure })
     }
@@ -147,28 +141,11 @@ impl Replay {
     }
 }
 
-impl Show {
-    fn run(&self, out: &mut dyn Write) -> Result<Exit, Failure> {
-        let log = LogReader::open(&self.log.path, &self.log.key()?)?;
-        let entry = log.entry(self.index)?;
-        let base_seq = log.genesis()?.base_seq;
-        let seq = self.index.checked_sub(1).map(|after_genesis| base_seq + after_genesis);
-        let shown = show::entry(self.index, seq, &entry);
-        if self.json {
-            writeln!(out, "{shown}")?;
-        } else {
-            writeln!(out, "{shown:#}")?;
-        }
-        Ok(Exit::Fine)
-    }
-}
-
 impl Log {
     fn key(&self) -> Result<LogPublicKey, Failure> {
         let local = || self.local().and_then(|client| client.log_key_file);
         let path = self.key_file.clone().or_else(local).ok_or("--log-key FILE is required")?;
-        let text = read(&path)?;
-        Ok(text.trim_end().parse().map_err(|error| format!("{}: {error}", path.display()))?)
+        read_key(&path)
     }
 
     /// How to reach the local system, if the log is its own.
@@ -185,6 +162,11 @@ impl Kept {
     fn options(&self) -> verify::Options {
         verify::Options { old_checkpoints: self.checkpoints.clone(), proofs: self.proofs.clone() }
     }
+}
+
+fn read_key(path: &Path) -> Result<LogPublicKey, Failure> {
+    let text = read(path)?;
+    Ok(text.trim_end().parse().map_err(|error| format!("{}: {error}", path.display()))?)
 }
 
 fn read(path: &Path) -> Result<String, String> {

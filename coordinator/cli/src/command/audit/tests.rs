@@ -1,0 +1,120 @@
+//! The auditor's commands as they are typed, on a small log.
+
+use std::fs;
+use std::num::NonZeroUsize;
+
+use clap::Parser;
+use mpic_audit::genesis::{Genesis, OwnEntry};
+use mpic_audit::log::{Disk, Shard, ShardOptions, Steps};
+use mpic_audit::note::LogKey;
+use mpic_common::testing::examples;
+use mpic_common::wire::Kind;
+use tempfile::TempDir;
+
+use super::*;
+
+#[derive(Debug, Parser)]
+struct Typed {
+    #[command(flatten)]
+    audit: Audit,
+}
+
+/// A directory with a log of all kinds of record in `log`, and its key in `vkey`.
+struct Desk(TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        let desk = tempfile::tempdir().unwrap();
+        let origin = "log.example".to_owned();
+        let genesis = Genesis {
+            origin: origin.clone(),
+            stream: "S".to_owned(),
+            stream_created_ns: 1,
+            base_seq: 1,
+            previous: None,
+        };
+        let genesis = OwnEntry::Genesis(genesis).encode().unwrap();
+        let records = examples().into_iter().filter(|(kind, _)| is_entry(*kind));
+        let entries: Vec<_> = [genesis]
+            .into_iter()
+            .chain(records.map(|(_, octets)| octets))
+            .map(Into::into)
+            .collect();
+        let key = LogKey::new(&origin, &[1; 32]).unwrap();
+        fs::create_dir(desk.path().join("log")).unwrap();
+        fs::write(desk.path().join("vkey"), key.public().to_string()).unwrap();
+        let options = ShardOptions { key, io_threads: NonZeroUsize::MIN, steps: Steps::default() };
+        let shard = Shard::open(Disk::new(desk.path().join("log")), options).unwrap();
+        shard.commit(&entries).unwrap().publish().unwrap();
+        Self(desk)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// Runs a command; `@` before a word makes it a path on this desk.
+    fn run(&self, line: &str) -> (Result<Exit, String>, String) {
+        let word = |word: &str| match word.strip_prefix('@') {
+            Some(name) => self.path(name),
+            None => word.to_owned(),
+        };
+        let words = std::iter::once("audit".to_owned()).chain(line.split(' ').map(word));
+        let mut out = Vec::new();
+        let exit = Typed::parse_from(words).audit.run(&mut out);
+        (exit.map_err(|failure| failure.error.to_string()), String::from_utf8(out).unwrap())
+    }
+
+    fn fine(&self, line: &str) -> String {
+        let (exit, out) = self.run(line);
+        assert_eq!(exit, Ok(Exit::Fine), "{line}: {out}");
+        out
+    }
+}
+
+fn is_entry(kind: Kind) -> bool {
+    use Kind::{Decision, Directory, Late, Note, Refusal, Superseded};
+    matches!(kind, Decision | Directory | Late | Note | Refusal | Superseded)
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn a_receipt_is_checked_without_the_log_and_is_of_its_record_only() {
+    let desk = Desk::new();
+    let prove = |index| format!("prove @log --log-key @vkey {index} --record @record{index}");
+    for index in [1, 2] {
+        let proof = desk.fine(&prove(index));
+        fs::write(desk.path(&format!("proof{index}")), proof).unwrap();
+    }
+    fs::remove_dir_all(desk.path("log")).unwrap();
+    let check = |proof, record| {
+        desk.run(&format!("check-receipt @{proof} --record @{record} --log-key @vkey"))
+    };
+    let (exit, out) = check("proof1", "record1");
+    assert_eq!(exit, Ok(Exit::Fine));
+    assert!(out.starts_with("valid: the record is entry 1 of log.example\n"), "{out}");
+    assert_eq!(check("proof1", "record2").0, Ok(Exit::Refused));
+    assert_ne!(check("record1", "record1").0, Ok(Exit::Fine));
+    assert!(check("absent", "record1").0.is_err());
+}
+
+#[test]
+fn an_entry_is_named_by_its_index_or_by_the_job_that_it_decides_on() {
+    let desk = Desk::new();
+    let all = (1..=6).map(|index| json(&desk.fine(&format!("show @log --log-key @vkey {index}"))));
+    let decision = all.into_iter().find(|shown| shown["type"] == "decision").unwrap();
+    let octets = decision["body"]["job"].as_str().unwrap();
+    let octets: [u8; 16] =
+        data_encoding::HEXLOWER.decode(octets.as_bytes()).unwrap().try_into().unwrap();
+    let job = uuid::Uuid::from_bytes(octets);
+    let line = format!("show @log --log-key @vkey --json --job {job}");
+    assert_eq!(json(&desk.fine(&line)), decision);
+    let unknown = uuid::Uuid::from_bytes(
+        [[0x01; 6].as_slice(), &[0x70, 0, 0x80], &[0; 7]].concat().try_into().unwrap(),
+    );
+    let (exit, _) = desk.run(&format!("prove @log --log-key @vkey --job {unknown}"));
+    assert!(exit.unwrap_err().contains("no entry of the log decides on"));
+}

@@ -3,6 +3,7 @@
 mod begun;
 mod caa;
 mod climb;
+mod contact;
 mod dcv;
 mod dns_01;
 mod dns_change;
@@ -10,8 +11,11 @@ mod dns_persistent;
 mod evidence;
 mod host;
 mod http_01;
+mod ip_address;
 mod records;
 mod refusal;
+mod reverse_lookup;
+mod smtp_host;
 mod tls_alpn_01;
 mod website_change;
 

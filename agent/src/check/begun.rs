@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mpic_common::evidence::{CaaDecision, CaaSeen, Used};
+use mpic_common::identifier::IdentifierKind;
 use mpic_common::job::Job;
 use mpic_common::observation::{CheckKind, Observation};
 use mpic_common::policy::CertificateType;
@@ -42,7 +43,7 @@ impl Begun<'_> {
         let mut observation = Observation {
             check: self.check,
             method: dcv.map(|dcv| dcv.challenge.method_id().to_owned()),
-            clause: row.map_or(clause, |row| row.clause).to_owned(),
+            clause: clause.to_owned(),
             br_version: br_version.to_owned(),
             discouraged: row.is_some_and(|row| row.is_discouraged(self.started_ms.date())),
             adn: dcv.and_then(|dcv| dcv::adn(self.job, dcv)).map(ToString::to_string),
@@ -80,12 +81,16 @@ fn with_issue_by(mut caa: CaaSeen, ended: UnixMs) -> CaaSeen {
     caa
 }
 
-/// The clause and the document that a check follows where its method does not say.
+/// The clause that a check follows, and the document that has it.
 fn rule(check: CheckKind, job: &Job) -> (&'static str, &'static str) {
-    match (check, job.certificate_type) {
-        (CheckKind::Caa, CertificateType::SMime) => ("4.2.2.1", SMIME_BR),
-        (CheckKind::Caa, CertificateType::TlsServer) => ("3.2.2.8", TLS_BR),
-        (CheckKind::Dcv, _) => ("3.2.2.4", TLS_BR),
+    match (check, job.certificate_type, job.method()) {
+        (CheckKind::Caa, CertificateType::SMime, _) => ("4.2.2.1", SMIME_BR),
+        (CheckKind::Caa, CertificateType::TlsServer, _) => ("3.2.2.8", TLS_BR),
+        (CheckKind::Dcv, _, Some(row)) if row.kind == IdentifierKind::Email => {
+            (row.clause, SMIME_BR)
+        }
+        (CheckKind::Dcv, _, Some(row)) => (row.clause, TLS_BR),
+        (CheckKind::Dcv, _, None) => ("3.2.2.4", TLS_BR),
     }
 }
 

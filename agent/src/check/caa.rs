@@ -1,13 +1,15 @@
 //! The CAA check (RFC 8659, BR 3.2.2.8; for S/MIME RFC 9495 and SBR 4.2.2.1).
 
 use mpic_common::evaluator::caa::{self, CaaEvaluation, CaaQuestion, CaaScope};
-use mpic_common::evidence::{CaaBasis, CaaDecision, CaaProperty, CaaSeen, DnsSeen, Parameter};
+use mpic_common::evidence::{
+    CaaBasis, CaaDecision, CaaProperty, CaaSeen, DnsSeen, Parameter, Purpose,
+};
 use mpic_common::job::Job;
-use mpic_common::octets::Octets;
 use mpic_common::policy::CertificateType;
 use mpic_common::reason::Reason;
 
 use super::climb::{Climb, End, climb};
+use super::records::rdata;
 use super::{Bench, Evidence, Failure};
 use crate::resolver::Inquiry;
 
@@ -29,21 +31,14 @@ pub(super) async fn perform<I: Inquiry>(
         evidence.caa = Some(failed(Reason::CaaTooDeep));
         return Err(Failure::new(Reason::CaaTooDeep, format!("{labels} labels")));
     }
-    let climb = climb(bench.inquiry, name.as_str()).await;
+    let climb = climb(bench.inquiry, name.as_str(), Purpose::Caa).await;
     let (found, verdict) = evaluate(&climb, job, bench);
-    evidence.caa = Some(CaaSeen { climb: climb.steps(), ..found });
-    for (index, seen) in climb.questions.into_iter().enumerate() {
-        if index < climb.deciding {
-            evidence.used(seen);
-        } else {
-            evidence.ignored(seen);
-        }
-    }
+    climb.note(found, evidence);
     verdict
 }
 
 fn evaluate<I>(climb: &Climb, job: &Job, bench: &Bench<'_, I>) -> (CaaSeen, Result<(), Failure>) {
-    let last = climb.deciding.checked_sub(1).and_then(|index| climb.questions.get(index));
+    let last = climb.last();
     let name = last.map(|seen| seen.name.as_str()).unwrap_or_default();
     match (climb.end, last) {
         (End::Set, Some(set)) => evaluate_set(set, job, bench),
@@ -69,11 +64,9 @@ fn evaluate_set<I>(
     job: &Job,
     bench: &Bench<'_, I>,
 ) -> (CaaSeen, Result<(), Failure>) {
-    let parsed = set.rrset.iter().map(|Octets(rdata)| caa::parse_property(rdata));
-    let Ok(records) = parsed.collect::<Result<Vec<_>, _>>() else {
-        let detail = format!("a CAA record of {} cannot be decoded", set.name);
-        let failure = Failure::new(Reason::CaaMalformedRdata, detail);
-        return (failed(Reason::CaaMalformedRdata), Err(failure));
+    let records = match properties(set) {
+        Ok(records) => records,
+        Err(failure) => return (failed(Reason::CaaMalformedRdata), Err(failure)),
     };
     let inputs = job.caa.as_ref();
     let evaluation = caa::evaluate(
@@ -87,7 +80,15 @@ fn evaluate_set<I>(
         },
     );
     let verdict = verdict(&evaluation, set);
-    (seen_set(set, records, evaluation), verdict)
+    let seen = CaaSeen {
+        basis: Some(evaluation.basis),
+        authorized_by: evaluation.authorized_by.and_then(|index| u32::try_from(index).ok()),
+        accounturi: evaluation.accounturi,
+        validationmethods: evaluation.validationmethods,
+        iodef: evaluation.iodef,
+        ..seen_set(set, records, evaluation.decision)
+    };
+    (seen, verdict)
 }
 
 fn verdict(evaluation: &CaaEvaluation, set: &DnsSeen) -> Result<(), Failure> {
@@ -107,27 +108,34 @@ fn scope(job: &Job) -> CaaScope {
     }
 }
 
-fn seen_set(set: &DnsSeen, records: Vec<CaaProperty>, evaluation: CaaEvaluation) -> CaaSeen {
+/// The properties of a set, every one of which must decode.
+pub(super) fn properties(set: &DnsSeen) -> Result<Vec<CaaProperty>, Failure> {
+    let parsed = rdata(set).map(caa::parse_property);
+    parsed.collect::<Result<_, _>>().map_err(|_| {
+        let detail = format!("a CAA record of {} cannot be decoded", set.name);
+        Failure::new(Reason::CaaMalformedRdata, detail)
+    })
+}
+
+/// Evidence of a set, before it is evaluated.
+pub(super) fn seen_set(set: &DnsSeen, records: Vec<CaaProperty>, decision: CaaDecision) -> CaaSeen {
     CaaSeen {
         found_at: Some(set.name.clone()),
         answer_owner: set.answer_owner.clone(),
         records,
         record_count: set.rrset_count,
-        basis: Some(evaluation.basis),
-        authorized_by: evaluation.authorized_by.and_then(|index| u32::try_from(index).ok()),
-        accounturi: evaluation.accounturi,
-        validationmethods: evaluation.validationmethods,
-        iodef: evaluation.iodef,
         min_ttl_s: set.min_ttl_s,
-        ..seen(evaluation.decision)
+        ..seen(decision)
     }
 }
 
-fn failed(cause: Reason) -> CaaSeen {
+/// Evidence of a failure.
+pub(super) fn failed(cause: Reason) -> CaaSeen {
     CaaSeen { cause: Some(cause), ..seen(CaaDecision::LookupFailed) }
 }
 
-fn seen(decision: CaaDecision) -> CaaSeen {
+/// Evidence of a decision alone.
+pub(super) fn seen(decision: CaaDecision) -> CaaSeen {
     CaaSeen {
         climb: Vec::new(),
         found_at: None,

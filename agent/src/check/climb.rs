@@ -3,17 +3,18 @@
 use domain::base::iana::Rtype;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use mpic_common::evidence::{ClimbStep, DnsOutcome, DnsSeen, Purpose};
+use mpic_common::evidence::{CaaSeen, ClimbStep, DnsOutcome, DnsSeen, Purpose};
 
+use super::Evidence;
 use crate::resolver::{Inquiry, Question};
 
 /// The questions of a climb, from the name up.
 #[derive(Debug)]
 pub(super) struct Climb {
     /// Those whose answer came before the climb was decided.
-    pub(super) questions: Vec<DnsSeen>,
+    questions: Vec<DnsSeen>,
     /// How many of them decide: the last is the set or the failure, those before it are empty.
-    pub(super) deciding: usize,
+    deciding: usize,
     pub(super) end: End,
 }
 
@@ -34,8 +35,25 @@ pub(super) enum End {
 const PARALLEL: usize = 4;
 
 impl Climb {
+    /// The question that decides.
+    pub(super) fn last(&self) -> Option<&DnsSeen> {
+        self.questions.get(self.deciding.checked_sub(1)?)
+    }
+
+    /// Keeps the questions, and `found` with the steps of the climb.
+    pub(super) fn note(self, found: CaaSeen, evidence: &mut Evidence) {
+        evidence.caa = Some(CaaSeen { climb: self.steps(), ..found });
+        for (index, seen) in self.questions.into_iter().enumerate() {
+            if index < self.deciding {
+                evidence.used(seen);
+            } else {
+                evidence.ignored(seen);
+            }
+        }
+    }
+
     /// The steps as evidence has them.
-    pub(super) fn steps(&self) -> Vec<ClimbStep> {
+    fn steps(&self) -> Vec<ClimbStep> {
         let step = |seen: &DnsSeen| ClimbStep {
             name: seen.name.clone(),
             outcome: seen.outcome,
@@ -46,11 +64,11 @@ impl Climb {
 }
 
 /// Asks for CAA at `name` and its ancestors, the root excepted, until the nearest set is known.
-pub(super) async fn climb<I: Inquiry>(inquiry: &I, name: &str) -> Climb {
+pub(super) async fn climb<I: Inquiry>(inquiry: &I, name: &str, purpose: Purpose) -> Climb {
     let names = ancestors_and_self(name);
     let ask = async |(index, name): (usize, &str)| {
         let name = name.to_owned();
-        let question = Question { name, qtype: Rtype::CAA, purpose: Purpose::Caa };
+        let question = Question { name, qtype: Rtype::CAA, purpose };
         (index, inquiry.ask(&question).await)
     };
     let mut answers: Vec<Option<DnsSeen>> = names.iter().map(|_| None).collect();

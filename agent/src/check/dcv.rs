@@ -8,8 +8,8 @@ use mpic_common::reason::Reason;
 
 use super::dns_01::{self, Label};
 use super::{
-    Bench, Evidence, Failure, Passed, dns_change, dns_persistent, http_01, tls_alpn_01,
-    website_change,
+    Bench, Evidence, Failure, Passed, contact, dns_change, dns_persistent, http_01, ip_address,
+    reverse_lookup, smtp_host, tls_alpn_01, website_change,
 };
 use crate::resolver::Inquiry;
 
@@ -49,7 +49,18 @@ pub(super) async fn perform<I: Inquiry>(
         Challenge::AcmeTlsAlpn01 { digest } => {
             tls_alpn_01::perform(identifier, digest, bench, evidence).await?;
         }
-        _ => return Err(Failure::new(Reason::MethodUnknown, "this version does not perform it")),
+        Challenge::Contact { record, contact } => {
+            contact::perform(name(job, dcv)?, *record, contact, bench, evidence).await?;
+        }
+        Challenge::IpAddress { address } => {
+            ip_address::perform(name(job, dcv)?, *address, bench, evidence).await?;
+        }
+        Challenge::ReverseAddressLookup { expected_fqdn } => {
+            reverse_lookup::perform(identifier, expected_fqdn, bench, evidence).await?;
+        }
+        Challenge::SmtpHost { expected_fqdn } => {
+            smtp_host::perform(name(job, dcv)?, expected_fqdn, bench, evidence).await?;
+        }
     }
     Ok(Passed { matched: Some(matched(job, dcv)), observed: dcv.challenge.expected() })
 }
@@ -64,7 +75,13 @@ fn name<'a>(job: &'a Job, dcv: &'a Dcv) -> Result<&'a DnsName, Failure> {
     adn(job, dcv).ok_or_else(no_name)
 }
 
-/// What is validated: the name that was checked, or the address.
+/// What was found: a contact, an address or a host that is looked for, else what was checked.
 fn matched(job: &Job, dcv: &Dcv) -> String {
-    adn(job, dcv).map_or_else(|| job.identifier.to_string(), ToString::to_string)
+    match &dcv.challenge {
+        Challenge::Contact { contact, .. } => contact.as_str().to_owned(),
+        Challenge::IpAddress { address } => address.to_string(),
+        Challenge::ReverseAddressLookup { expected_fqdn }
+        | Challenge::SmtpHost { expected_fqdn } => expected_fqdn.to_string(),
+        _ => adn(job, dcv).map_or_else(|| job.identifier.to_string(), ToString::to_string),
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mpic_common::challenge::Challenge;
 use mpic_common::evidence::DnsSeen;
-use mpic_common::identifier::DnsName;
+use mpic_common::identifier::{DnsName, Identifier};
 use mpic_common::observation::ResolverIdentity;
 use mpic_common::policy::CertificateType;
 use mpic_common::reason::Verdict;
@@ -16,8 +16,10 @@ use crate::testing::fake_dns::{Asked, FakeDns, Say, cname, txt};
 use crate::testing::{LONG, NOW, StoppedClock, checker, identity, perform, rules};
 
 mod caa;
+mod contacts;
 mod dns_change;
 mod dns_persistent;
+mod hosts;
 
 const DIGEST: &[u8] = b"digest-of-the-day";
 const CHALLENGE: &str = "_acme-challenge.example.com";

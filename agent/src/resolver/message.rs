@@ -263,6 +263,30 @@ mod tests {
         assert_eq!(lower, long, "the name is the same but for case");
     }
 
+    #[test]
+    fn names_in_the_data_of_ptr_and_mx_are_written_out() {
+        let query = Query::new(&name("example.com"), Rtype::MX, Checking::Enabled).unwrap();
+        let mut reply = reply_to(&query);
+        reply.truncate(query.name_end + QUESTION_TAIL_OCTETS);
+        reply[7] = 2;
+        reply[11] = 0;
+        // `mx` before a pointer to the question's name, which is the owner too.
+        let mx = [0, 10, 2, b'm', b'x', 0xC0, 12];
+        reply.extend([&[0xC0, 12, 0, 15, 0, 1, 0, 0, 0, 9, 0, 7][..], &mx].concat());
+        reply.extend([&[0xC0, 12, 0, 12, 0, 1, 0, 0, 0, 9, 0, 2][..], &[0xC0, 12]].concat());
+        let reply = Reply::parse(&reply).unwrap();
+        let data: Vec<_> = reply
+            .answer
+            .iter()
+            .map(|record| match &record.data {
+                RecordData::Other(octets) => octets.to_ascii_lowercase(),
+                data => panic!("{data:?}"),
+            })
+            .collect();
+        let example = b"\x07example\x03com\x00";
+        assert_eq!(data, [[&b"\0\x0A\x02mx"[..], example].concat(), example.to_vec()]);
+    }
+
     proptest::proptest! {
         #[test]
         fn foreign_octets_never_panic(octets: Vec<u8>) {

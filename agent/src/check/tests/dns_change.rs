@@ -2,7 +2,6 @@
 
 use mpic_common::challenge::{ChangeRecord, DnsChange, Matching};
 use mpic_common::evidence::AliasKind;
-use mpic_common::identifier::Identifier;
 use mpic_common::observation::{Finding, Primary, compare};
 
 use super::*;

@@ -1,10 +1,12 @@
 //! The agent's configuration.
 
+mod dns;
 mod effective;
+mod engine;
 mod parts;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +16,7 @@ use mpic_common::reply::PerspectiveRole;
 use mpic_runtime::config::{BusConfig, ConfigError, LogConfig, load};
 use serde::{Deserialize, Serialize};
 
+pub use dns::{DnsBackend, DnsConfig, DnssecConfig, RemoteDnssec, UnsupportedAlgorithm};
 pub use effective::Effective;
 
 /// One agent process.
@@ -72,71 +75,6 @@ pub struct Config {
 
 fn remote() -> PerspectiveRole {
     PerspectiveRole::Remote
-}
-
-/// The DNS engine: a validating resolver beside the agent, such as unbound.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DnsConfig {
-    /// Its address and port. Required.
-    pub forwarder: SocketAddr,
-    /// Lets the resolver be on another host, where its AD bit is only as good as the path. A
-    /// relaxation. Default false.
-    #[serde(default)]
-    pub forwarder_remote: bool,
-    /// Names the resolver: two perspectives whose resolvers have one name are a fault. Default the
-    /// perspective's code, a slash and the address.
-    #[serde(default)]
-    pub instance: Option<String>,
-    /// Milliseconds of one attempt, of which there are two. Default 2,000: a dead server is
-    /// survived.
-    #[serde(default = "attempt_ms")]
-    pub attempt_ms: u64,
-    /// Milliseconds before the second attempt. Default 500.
-    #[serde(default = "pause_ms")]
-    pub pause_ms: u64,
-    /// Packets that one job may send. Default 500: a climb of 40 labels fits.
-    #[serde(default = "packets_per_job")]
-    pub packets_per_job: u32,
-    /// Octets that one job may receive. Default 4 MiB.
-    #[serde(default = "octets_per_job")]
-    pub octets_per_job: u32,
-}
-
-fn attempt_ms() -> u64 {
-    2_000
-}
-
-fn pause_ms() -> u64 {
-    500
-}
-
-fn packets_per_job() -> u32 {
-    500
-}
-
-fn octets_per_job() -> u32 {
-    4 * 1_024 * 1_024
-}
-
-/// What is asked of DNSSEC.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DnssecConfig {
-    /// Whether a remote validates: `require`, or `off`, which the BR allows and which is a
-    /// relaxation. The primary always validates (BR 3.2.2.4). Default `require`.
-    pub remote: RemoteDnssec,
-}
-
-/// Whether a remote perspective validates.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RemoteDnssec {
-    /// It does.
-    #[default]
-    Require,
-    /// It need not.
-    Off,
 }
 
 /// Names that are never checked, and exceptions.
@@ -284,8 +222,8 @@ impl Default for LimitsConfig {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LabConfig {
-    /// From the port of a URL to the port that is connected to, such as `{ 80 = 40200 }`. The
-    /// evidence keeps the port of the URL. Default empty.
+    /// From the port of a URL, or 53 of a name server, to the port that is connected to, such as
+    /// `{ 80 = 40200 }`. The evidence keeps the former. Default empty.
     pub ports: BTreeMap<Port, u16>,
 }
 
@@ -325,8 +263,10 @@ impl Config {
             let reason = "it is 0 to 50";
             return Err(ConfigError::key("http.max_redirects", self.http.max_redirects, reason));
         }
-        let resolver = self.dns.forwarder;
-        if !self.is_own_host(resolver.ip()) && !self.dns.forwarder_remote {
+        if let Some(resolver) = self.dns.resolver()?
+            && !self.is_own_host(resolver.ip())
+            && !self.dns.forwarder_remote
+        {
             let reason = "it is not on this host; dns.forwarder_remote = true would allow that";
             return Err(ConfigError::key("dns.forwarder", resolver, reason));
         }

@@ -10,7 +10,7 @@ use mpic_agent::config::{Config, Effective};
 use mpic_agent::directory::{Directories, Source};
 use mpic_agent::health::EngineHealth;
 use mpic_agent::resolver::DnsEngine;
-use mpic_agent::resolver::forwarder::Forwarder;
+use mpic_agent::resolver::backend::Backend;
 use mpic_agent::responder::{Drops, Identity, Parts, Responder};
 use mpic_agent::subscription::Assignments;
 use mpic_common::perspective::Perspective;
@@ -35,6 +35,7 @@ struct Prepared {
     directories: Directories,
     own: Perspective,
     rules: Rules,
+    engine: Backend,
     effective: Effective,
 }
 
@@ -80,15 +81,15 @@ fn prepare(arguments: &Arguments) -> Result<Prepared, Failure> {
     let directories = Directories::load(source, SystemClock.now())?;
     let own = directories.own(SystemClock.now())?;
     let rules = config.rules()?;
+    let engine = config.engine(&own)?;
     let effective = Effective::new(&config)?;
     telemetry::init(&config.log)?;
-    Ok(Prepared { config, key, directories, own, rules, effective })
+    Ok(Prepared { config, key, directories, own, rules, engine, effective })
 }
 
 async fn run(prepared: Prepared) -> Result<(), Failure> {
-    let Prepared { config, key, directories, own, rules, effective } = prepared;
+    let Prepared { config, key, directories, own, rules, engine, effective } = prepared;
     let agent = process_id()?;
-    let engine = config.engine(&own);
     let health = Arc::new(EngineHealth::default());
     health.test(&engine).await;
 
@@ -162,7 +163,7 @@ async fn reload(
 }
 
 fn stats(
-    responder: Arc<Responder<Forwarder, SystemClock>>,
+    responder: Arc<Responder<Backend, SystemClock>>,
     permits: Arc<Semaphore>,
     drops: Arc<Drops>,
     config: &Config,

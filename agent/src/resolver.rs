@@ -1,7 +1,11 @@
 //! DNS as it is seen from this place: one question in, one judged answer out.
 
 mod aliases;
+mod attempt;
+pub mod backend;
 mod budget;
+pub mod embedded;
+mod exchange;
 pub mod forwarder;
 pub mod host;
 mod message;

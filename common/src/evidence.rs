@@ -42,6 +42,8 @@ pub enum DnsOutcome {
     Bogus,
     /// Validation could not be completed.
     Indeterminate,
+    /// Signed with algorithms alone that the validator does not know: indeterminate too.
+    UnsupportedAlgorithm,
 }
 
 impl DnsOutcome {
@@ -62,6 +64,7 @@ impl DnsOutcome {
             Self::Budget => Reason::DnsBudget,
             Self::Bogus => Reason::DnssecBogus,
             Self::Indeterminate => Reason::DnssecIndeterminate,
+            Self::UnsupportedAlgorithm => Reason::DnssecUnsupportedAlgorithm,
         })
     }
 

@@ -14,10 +14,13 @@ use super::Config;
 pub struct Effective(BTreeMap<String, String>);
 
 /// Keys that weaken a rule, each with the value that does not.
-const RELAXING: [(&str, &str); 8] = [
+const RELAXING: [(&str, &str); 11] = [
     ("addr.allow", "[]"),
     ("dns.forwarder_remote", "false"),
+    ("dns.root_hints", "\"/usr/share/dns/root.hints\""),
+    ("dns.trust_anchor", "\"/usr/share/dns/root.key\""),
     ("dnssec.remote", "\"require\""),
+    ("dnssec.unsupported_algorithm", "\"indeterminate\""),
     ("lab.ports", "{}"),
     ("methods.ip_address_optin", "false"),
     ("names.allow_suffix", "[]"),
@@ -104,6 +107,9 @@ mod tests {
     fn every_relaxation_is_stated_in_canonical_form_and_sorted() {
         let more = r#"
             dns.forwarder_remote = true
+            dns.root_hints = "/root.hints"
+            dns.trust_anchor = "/root.key"
+            dnssec.unsupported_algorithm = "insecure"
             names.allow_suffix = ["test", "example"]
             names.allow_wildcard_suffix = ["co.uk"]
             addr.allow = ["127.0.0.0/8"]
@@ -117,7 +123,10 @@ mod tests {
             [
                 "addr.allow=[\"127.0.0.0/8\"]",
                 "dns.forwarder_remote=true",
+                "dns.root_hints=\"/root.hints\"",
+                "dns.trust_anchor=\"/root.key\"",
                 "dnssec.remote=\"off\"",
+                "dnssec.unsupported_algorithm=\"insecure\"",
                 "lab.ports={ 443 = 40300, 80 = 40200 }",
                 "methods.ip_address_optin=true",
                 "names.allow_suffix=[\"test\", \"example\"]",

@@ -4,18 +4,15 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use mpic_common::evaluator::caa::{CaaRules, CriticalBits, Unevaluated};
-use mpic_common::observation::ResolverIdentity;
-use mpic_common::perspective::Perspective;
 use mpic_runtime::config::{ConfigError, read};
 use url::{Host, Url};
 
-use super::{CaaConfig, Config, RemoteDnssec};
+use super::{CaaConfig, Config};
 use crate::check::{EndedMethod, MethodRules, Rules, WildcardPolicy};
 use crate::egress::{AddressPolicy, Egress};
 use crate::http::{HttpClient, HttpLimits};
 use crate::names::NamePolicy;
 use crate::resolver::BudgetLimits;
-use crate::resolver::forwarder::{Forwarder, ForwarderSettings, Validation};
 use crate::tls_alpn::{TlsAlpnClient, TlsAlpnLimits};
 
 impl Config {
@@ -26,11 +23,7 @@ impl Config {
         let tls_alpn = TlsAlpnClient::new(self.egress(), self.tls_alpn_limits());
         Ok(Rules {
             names: self.name_policy()?,
-            addresses: AddressPolicy::new(
-                self.addr.deny.clone(),
-                self.addr.allow.clone(),
-                self.own_addresses(),
-            ),
+            addresses: self.addresses(),
             http: client.map_err(|error| ConfigError::key("http", "", error))?,
             tls_alpn: tls_alpn.map_err(|error| ConfigError::key("http", "", error))?,
             caa: self.caa.rules(),
@@ -40,32 +33,6 @@ impl Config {
                 octets: self.dns.octets_per_job,
             },
             methods: self.method_rules(),
-        })
-    }
-
-    /// The DNS engine of the perspective that the directory describes as `own`.
-    pub fn engine(&self, own: &Perspective) -> Forwarder {
-        let dns = &self.dns;
-        let default = || format!("{}/{}", self.perspective, dns.forwarder);
-        Forwarder::new(ForwarderSettings {
-            server: dns.forwarder,
-            egress: self.egress(),
-            attempt: Duration::from_millis(dns.attempt_ms),
-            pause: Duration::from_millis(dns.pause_ms),
-            validation: match self.dnssec.remote {
-                RemoteDnssec::Require => Validation::Required,
-                RemoteDnssec::Off => Validation::NotRequired,
-            },
-            identity: ResolverIdentity {
-                backend: "forwarder".to_owned(),
-                instance: dns.instance.clone().unwrap_or_else(default),
-                trust_anchor: None,
-                root_hints: None,
-                address: Some(dns.forwarder.ip()),
-                latitude_udeg: own.resolver.location.latitude_udeg(),
-                longitude_udeg: own.resolver.location.longitude_udeg(),
-                registry: own.resolver.registry,
-            },
         })
     }
 
@@ -91,7 +58,12 @@ impl Config {
         NamePolicy::new(&list, allow.0, allow.1).map_err(|error| wrong(&error))
     }
 
-    fn egress(&self) -> Egress {
+    pub(super) fn addresses(&self) -> AddressPolicy {
+        let (deny, allow) = (self.addr.deny.clone(), self.addr.allow.clone());
+        AddressPolicy::new(deny, allow, self.own_addresses())
+    }
+
+    pub(super) fn egress(&self) -> Egress {
         Egress {
             source_v4: self.egress.source_v4,
             source_v6: self.egress.source_v6,

@@ -1,23 +1,21 @@
 //! The engine that asks a validating resolver beside the perspective, and believes its AD bit.
 
-mod transport;
-
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use domain::base::Name;
 use domain::base::iana::Rtype;
 use mpic_common::evidence::{DnsOutcome, DnsSeen, Dnssec, DnssecSource, Transport};
 use mpic_common::observation::ResolverIdentity;
-use mpic_common::octets::{Hash, Octets};
 use mpic_common::reason::Reason;
 use tokio::time::Instant;
 
 use super::aliases::{Step, Walk};
-use super::message::{Checking, Reply, WireName};
+use super::attempt::Attempt;
+use super::exchange::{Exchange, Spent};
+use super::message::{Asking, Checking, Query, Reply, WireName};
 use super::{Budget, BudgetLimits, DnsEngine, Inquiry, Question};
 use crate::deadline::Deadline;
 use crate::egress::Egress;
@@ -57,9 +55,7 @@ pub struct Forwarder(Arc<ForwarderSettings>);
 pub struct ForwarderInquiry {
     settings: Arc<ForwarderSettings>,
     deadline: Deadline,
-    budget: Arc<Budget>,
-    packets: AtomicU32,
-    octets: AtomicU32,
+    spent: Spent,
 }
 
 impl Forwarder {
@@ -93,13 +89,7 @@ impl DnsEngine for Forwarder {
     }
 
     fn open(&self, deadline: Deadline, budget: Arc<Budget>) -> ForwarderInquiry {
-        ForwarderInquiry {
-            settings: Arc::clone(&self.0),
-            deadline,
-            budget,
-            packets: AtomicU32::new(0),
-            octets: AtomicU32::new(0),
-        }
+        ForwarderInquiry { settings: Arc::clone(&self.0), deadline, spent: Spent::new(budget) }
     }
 }
 
@@ -107,7 +97,8 @@ impl Inquiry for ForwarderInquiry {
     async fn ask(&self, question: &Question) -> DnsSeen {
         let started = Instant::now();
         let Ok(name) = Name::vec_from_str(&question.name) else {
-            return seen(question, 0, Attempt::of(DnsOutcome::NameTooLong), None, started);
+            let attempt = Attempt::of(DnsOutcome::NameTooLong, DnssecSource::ResolverAd);
+            return attempt.seen(question, 0, started);
         };
         let mut attempt = self.attempt(&name, question.qtype).await;
         let mut attempts = 1;
@@ -119,11 +110,11 @@ impl Inquiry for ForwarderInquiry {
         if attempt.outcome == DnsOutcome::ServFail {
             attempt.outcome = self.name_the_cause(&attempt, question.qtype).await;
         }
-        seen(question, attempts, attempt, Some(self.settings.server), started)
+        attempt.seen(question, attempts, started)
     }
 
     fn used(&self) -> (u32, u32) {
-        (self.packets.load(Ordering::Relaxed), self.octets.load(Ordering::Relaxed))
+        self.spent.used()
     }
 }
 
@@ -131,23 +122,39 @@ impl ForwarderInquiry {
     /// One walk from `name` to an end, all of it within one attempt's time.
     async fn attempt(&self, name: &WireName, qtype: Rtype) -> Attempt {
         let until = self.deadline.narrow(self.settings.attempt);
-        let mut attempt = Attempt::of(DnsOutcome::Malformed);
+        let mut attempt = Attempt::of(DnsOutcome::Malformed, DnssecSource::ResolverAd);
+        attempt.upstreams = vec![self.settings.server.ip()];
         let mut walk = Walk::new(name, qtype);
         attempt.outcome = loop {
             match self.exchange(&walk.owner, qtype, Checking::Enabled, until).await {
                 Err(outcome) => break outcome,
                 Ok((reply, transport)) => {
                     let state = self.settings.validation.state(&reply);
-                    attempt.take(&reply, state, transport);
+                    attempt.keep(&reply, transport);
+                    attempt.dnssec = attempt.dnssec.max(state);
                     if let Step::Done(outcome) = judge(&reply, state, &mut walk) {
                         break outcome;
                     }
                 }
             }
         };
-        attempt.dnssec = attempt.dnssec.max(state_of(attempt.outcome));
         attempt.walk = Some(walk);
         attempt
+    }
+
+    async fn exchange(
+        &self,
+        name: &WireName,
+        qtype: Rtype,
+        checking: Checking,
+        until: Deadline,
+    ) -> Result<(Reply, Transport), DnsOutcome> {
+        let query = Query::new(name, qtype, Asking::Resolver(checking));
+        let query = query.ok_or(DnsOutcome::Unreachable)?;
+        let exchange = Exchange { egress: &self.settings.egress, spent: &self.spent, until };
+        let (octets, transport) = exchange.ask(self.settings.server, &query).await?;
+        let reply = Reply::parse(&octets).map_err(|_| DnsOutcome::Malformed)?;
+        Ok((reply, transport))
     }
 
     /// Asks once with CD=1, whose data are never used: a name that can be resolved without
@@ -159,47 +166,6 @@ impl ForwarderInquiry {
             Ok((Reply { rcode: NOERROR | NXDOMAIN, .. }, _)) => DnsOutcome::Bogus,
             _ => attempt.outcome,
         }
-    }
-}
-
-/// What one attempt came to.
-#[derive(Debug)]
-struct Attempt {
-    outcome: DnsOutcome,
-    dnssec: Dnssec,
-    rcode: Option<u16>,
-    ad: Option<bool>,
-    ede: Vec<(u16, String)>,
-    transport: Transport,
-    walk: Option<Walk>,
-}
-
-impl Attempt {
-    fn of(outcome: DnsOutcome) -> Self {
-        Self {
-            outcome,
-            dnssec: Dnssec::Unused,
-            rcode: None,
-            ad: None,
-            ede: Vec::new(),
-            transport: Transport::Udp,
-            walk: None,
-        }
-    }
-
-    /// A transient failure is asked once more; an answer, and what would only come again, is not.
-    fn is_worth_repeating(&self) -> bool {
-        use DnsOutcome::{Bogus, Indeterminate, Refused, ServFail, Timeout, Unreachable};
-        matches!(self.outcome, Timeout | ServFail | Refused | Unreachable | Bogus | Indeterminate)
-    }
-
-    /// Keeps what the reply says about itself.
-    fn take(&mut self, reply: &Reply, state: Dnssec, transport: Transport) {
-        self.rcode = Some(reply.rcode);
-        self.ad = Some(reply.ad);
-        self.ede.clone_from(&reply.ede);
-        self.transport = transport;
-        self.dnssec = self.dnssec.max(state);
     }
 }
 
@@ -228,59 +194,6 @@ fn judge(reply: &Reply, state: Dnssec, walk: &mut Walk) -> Step {
         YXDOMAIN => DnsOutcome::NameTooLong,
         _ => DnsOutcome::Malformed,
     })
-}
-
-fn state_of(outcome: DnsOutcome) -> Dnssec {
-    match outcome {
-        DnsOutcome::Bogus => Dnssec::Bogus,
-        outcome if outcome.is_settled() => Dnssec::Unused,
-        _ => Dnssec::Indeterminate,
-    }
-}
-
-fn seen(
-    question: &Question,
-    attempts: u8,
-    attempt: Attempt,
-    server: Option<SocketAddr>,
-    started: Instant,
-) -> DnsSeen {
-    let walk = attempt.walk.unwrap_or_else(|| Walk::new(&WireName::root_vec(), question.qtype));
-    let has_answer = attempt.outcome == DnsOutcome::Answer;
-    DnsSeen {
-        name: question.name.clone(),
-        qtype: question.qtype.to_string(),
-        purpose: question.purpose,
-        attempts,
-        outcome: attempt.outcome,
-        dnssec: attempt.dnssec.max(state_of(attempt.outcome)),
-        dnssec_source: DnssecSource::ResolverAd,
-        answer_owner: has_answer.then(|| walk.owner.to_string()),
-        rrset_count: u32::try_from(walk.rrset.len()).unwrap_or(u32::MAX),
-        rrset_digest: has_answer.then(|| rrset_digest(&walk.rrset)),
-        min_ttl_s: walk.min_ttl_s.filter(|_| has_answer),
-        chain: walk.chain,
-        rrset: walk.rrset.into_iter().map(Octets).collect(),
-        rcode: attempt.rcode,
-        ad: attempt.ad,
-        ede: attempt.ede,
-        transport: attempt.transport,
-        upstreams: server.map(|server| server.ip()).into_iter().collect(),
-        resolver: 0,
-        elapsed_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-    }
-}
-
-/// SHA-256 over all RDATA sorted, each preceded by its u16 length.
-fn rrset_digest(rrset: &[Vec<u8>]) -> Hash {
-    let mut sorted: Vec<_> = rrset.iter().collect();
-    sorted.sort();
-    let mut octets = Vec::new();
-    for rdata in sorted {
-        octets.extend(u16::try_from(rdata.len()).unwrap_or(u16::MAX).to_be_bytes());
-        octets.extend(rdata);
-    }
-    Hash::of(&octets)
 }
 
 /// The self-test may take this many attempts' time, so that one attempt is not cut short.

@@ -18,6 +18,23 @@ pub(super) enum Checking {
     Disabled,
 }
 
+/// Who is asked, and so how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asking {
+    /// A resolver: RD=1.
+    Resolver(Checking),
+    /// An authoritative server: RD=0.
+    Authority(Edns),
+}
+
+/// Whether the query has an OPT record, and so asks for signatures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Edns {
+    With,
+    /// For a server that does not know EDNS.
+    Without,
+}
+
 /// A query as it is sent.
 #[derive(Debug)]
 pub(super) struct Query {
@@ -45,29 +62,30 @@ const HEADER_OCTETS: usize = 12;
 const QUESTION_TAIL_OCTETS: usize = 4;
 
 impl Query {
-    /// RD=1, EDNS with DO=1, a random id and random case in the question (0x20).
+    /// EDNS with DO=1 unless told otherwise, a random id and random case in the question (0x20).
     ///
     /// None if the system gives no randomness, or the message cannot be composed.
-    pub(super) fn new(name: &WireName, qtype: Rtype, checking: Checking) -> Option<Self> {
+    pub(super) fn new(name: &WireName, qtype: Rtype, asking: Asking) -> Option<Self> {
         let mut random = [0; 34];
         getrandom::fill(&mut random).ok()?;
         let (id, case) = random.split_first_chunk::<2>()?;
         let mut builder = MessageBuilder::new_vec();
         let header = builder.header_mut();
         header.set_id(u16::from_be_bytes(*id));
-        header.set_rd(true);
-        header.set_cd(checking == Checking::Disabled);
+        header.set_rd(matches!(asking, Asking::Resolver(_)));
+        header.set_cd(asking == Asking::Resolver(Checking::Disabled));
         let mut builder = builder.question();
         builder.push((mix_case(name, case), qtype)).ok()?;
         let mut builder = builder.additional();
         let payload = u16::try_from(UDP_OCTETS).ok()?;
-        builder
-            .opt(|opt| {
+        if asking != Asking::Authority(Edns::Without) {
+            let composed = builder.opt(|opt| {
                 opt.set_udp_payload_size(payload);
                 opt.set_dnssec_ok(true);
                 Ok(())
-            })
-            .ok()?;
+            });
+            composed.ok()?;
+        }
         Some(Self { octets: builder.finish(), name_end: HEADER_OCTETS + name.len() })
     }
 
@@ -226,6 +244,10 @@ mod tests {
         Name::vec_from_str(text).unwrap()
     }
 
+    fn query(text: &str) -> Option<Query> {
+        Query::new(&name(text), Rtype::TXT, Asking::Resolver(Checking::Enabled))
+    }
+
     fn reply_to(query: &Query) -> Vec<u8> {
         let mut reply = query.octets().to_vec();
         reply[2] |= 0x80;
@@ -234,7 +256,7 @@ mod tests {
 
     #[test]
     fn only_the_same_id_and_question_make_a_reply() {
-        let query = Query::new(&name("www.example.com"), Rtype::TXT, Checking::Enabled).unwrap();
+        let query = query("www.example.com").unwrap();
         let reply = reply_to(&query);
         assert_eq!(query.fit(&reply), Fit::Reply);
         assert_eq!(query.fit(query.octets()), Fit::Foreign, "a query");
@@ -248,7 +270,7 @@ mod tests {
 
     #[test]
     fn another_case_in_the_question_is_told_apart() {
-        let query = Query::new(&name("www.example.com"), Rtype::TXT, Checking::Enabled).unwrap();
+        let query = query("www.example.com").unwrap();
         let mut reply = reply_to(&query);
         reply[13] ^= 0x20;
         assert_eq!(query.fit(&reply), Fit::OtherCase);
@@ -257,7 +279,7 @@ mod tests {
     #[test]
     fn ids_and_cases_differ_between_queries() {
         let long = name("a-name-with-many-letters.in-several-labels.example.com");
-        let query = || Query::new(&long, Rtype::TXT, Checking::Enabled).unwrap();
+        let query = || query(&long.to_string()).unwrap();
         assert_ne!(query().octets(), query().octets());
         let lower = Name::from_octets(query().octets()[12..query().name_end].to_vec()).unwrap();
         assert_eq!(lower, long, "the name is the same but for case");
@@ -265,7 +287,9 @@ mod tests {
 
     #[test]
     fn names_in_the_data_of_ptr_and_mx_are_written_out() {
-        let query = Query::new(&name("example.com"), Rtype::MX, Checking::Enabled).unwrap();
+        let query =
+            Query::new(&name("example.com"), Rtype::MX, Asking::Resolver(Checking::Enabled))
+                .unwrap();
         let mut reply = reply_to(&query);
         reply.truncate(query.name_end + QUESTION_TAIL_OCTETS);
         reply[7] = 2;
@@ -291,7 +315,7 @@ mod tests {
         #[test]
         fn foreign_octets_never_panic(octets: Vec<u8>) {
             let _ = Reply::parse(&octets);
-            let query = Query::new(&name("example.com"), Rtype::A, Checking::Enabled).unwrap();
+            let query = query("example.com").unwrap();
             let _ = query.fit(&octets);
             let mut reply = reply_to(&query);
             reply.extend(&octets);

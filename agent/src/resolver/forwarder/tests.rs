@@ -2,6 +2,7 @@
 
 use domain::base::iana::OptRcode;
 use mpic_common::evidence::{AliasKind, Purpose};
+use mpic_common::octets::{Hash, Octets};
 
 use super::*;
 use crate::testing::fake_dns::{Asked, FakeDns, FakeRecord, Say, cname, dname, txt};

@@ -8,6 +8,7 @@ pub mod background;
 pub mod bundle;
 pub mod config;
 pub mod consumer;
+pub mod export;
 pub mod fence;
 pub mod finding;
 pub mod genesis;

@@ -9,7 +9,8 @@ mod problem;
 mod replies;
 mod sequence;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -26,6 +27,7 @@ use thiserror::Error;
 use self::documents::Documents;
 use self::entry::Examined;
 use self::sequence::Sequence;
+pub use self::walk::{Judged, judge_each};
 use crate::finding::{Finding, Report, Severity};
 use crate::genesis::Previous;
 use crate::note::{Checkpoint, LogPublicKey};

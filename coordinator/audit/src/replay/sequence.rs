@@ -169,7 +169,9 @@ impl Sequence {
         };
         let is_only = *open.late.get_or_insert_with(|| leaf_hash(octets)) == leaf_hash(octets);
         problems.demand(is_only, "R9", || "its decision has two of them".to_owned());
-        let Some(asked) = &open.checked.asked else { return };
+        let Some(asked) = &open.checked.asked else {
+            return problems.error("R9", "what its decision asked cannot be read");
+        };
         let named = Named { record: &open.checked.record, asked, directory: &open.directory };
         if let Ok(envelope) = Envelope::parse(octets, RECORD_OCTETS_MAX) {
             notes::check_late(&envelope, late, &named, documents, problems);

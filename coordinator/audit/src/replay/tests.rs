@@ -1,25 +1,25 @@
 //! Logs that violate one check each, and logs that violate none.
 
-mod builder;
+pub(crate) mod builder;
 
 use mpic_common::directory::DirectoryDocument;
 use mpic_common::octets::{Fixed, Octets};
 use mpic_common::policy::Outcome;
 use mpic_common::reason::Reason;
 use mpic_common::record::{
-    DecisionRecord, LateRecord, Missing, NoteKind, NoteRecord, RefusalCode, RefusalRecord,
-    SupersededRecord,
+    DecisionRecord, Missing, NoteKind, NoteRecord, RefusalCode, RefusalRecord, SupersededRecord,
 };
 use mpic_common::testing::{Fleet, Seen, job_id};
 use mpic_common::time::UnixMs;
 use mpic_common::wire::{Envelope, Kind, decode_body, encode_body, envelope};
 
 use self::builder::{
-    NOW, assignment, decision, fleet, genesis, job, job_digest, key, reply_record, sign,
-    sign_decision, unanimous, write,
+    NOW, assignment, decision, fleet, genesis, job, job_digest, key, late, sign, sign_decision,
+    unanimous, write,
 };
 use super::*;
 use crate::genesis::{Gap, OwnEntry};
+use crate::reader::LogReader;
 
 type Alteration = Box<dyn FnOnce(&mut DecisionRecord)>;
 
@@ -97,27 +97,6 @@ fn a_log_in_which_all_is_as_it_must_be_passes() {
     assert_eq!(report.times_ms, Some((1_700_000_000_000, NOW.0 + 2_000)));
 }
 
-/// The late replies of a decision.
-fn late(decided: &[u8], job: &mpic_common::job::Job, codes: &[&str]) -> Vec<u8> {
-    let fleet = fleet();
-    let digest = assignment(&fleet, job).digest;
-    let reply = |code: &&str| {
-        let code = code.parse().expect("a code");
-        let (octets, _) = fleet.reply_to(digest, &code, job, Seen::Expected);
-        reply_record(&code, &octets)
-    };
-    let record = LateRecord {
-        ca: job.ca.clone(),
-        job: job.id,
-        coordinator: "c0".parse().expect("a code"),
-        decision_hash: leaf_hash(decided),
-        replies: codes.iter().map(reply).collect(),
-        rejected: vec![],
-        closed_ms: UnixMs(NOW.0 + 2_000),
-    };
-    sign(Kind::Late, &record, "c0", job_digest(job))
-}
-
 fn refusal(signer: &str) -> Vec<u8> {
     let record = RefusalRecord {
         ca: "ca1".parse().expect("a code"),
@@ -142,6 +121,29 @@ fn note(operator: &str, kind: NoteKind, seqs: Vec<u64>) -> Vec<u8> {
 
 fn gap(seq: u64) -> Vec<u8> {
     OwnEntry::Gap(Gap { seq }).encode().expect("encoded")
+}
+
+#[test]
+fn an_export_says_which_signatures_are_valid() {
+    let job = job(0);
+    let good = sign_decision(&unanimous(&fleet(), &job), &job);
+    let mut forged = good.clone();
+    *forged.last_mut().expect("a signature") ^= 1;
+    let log = tempfile::tempdir().expect("a directory");
+    write(log.path(), ORIGIN, &log_of(vec![good, forged, b"junk".to_vec()]));
+    let reader = LogReader::open(log.path(), key(ORIGIN).public()).expect("opened");
+    let mut signatures = Vec::new();
+    let judged: Result<(), Box<dyn std::error::Error>> = judge_each(&reader, None, |entry| {
+        let line = crate::export::line(&entry);
+        signatures.push(line["signature"].as_str().map(str::to_owned));
+        assert_eq!(entry.has_failed(), line["signature"] == "unproven", "{line}");
+        Ok(())
+    });
+    judged.expect("readable");
+    let [genesis, rest @ ..] = signatures.as_slice() else { panic!("{signatures:?}") };
+    assert_eq!(*genesis, None);
+    let rest: Vec<_> = rest.iter().flatten().map(String::as_str).collect();
+    assert_eq!(rest, ["valid", "valid", "unproven", "unproven"]);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! `mpic audit`: the auditor's commands, offline, with nothing but files.
 
 mod entry;
+mod export;
 mod print;
 mod receipt;
+mod search;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +38,8 @@ enum AuditCommand {
     Show(entry::Show),
     Prove(receipt::Prove),
     CheckReceipt(receipt::CheckReceipt),
+    Search(search::Search),
+    Export(export::Export),
 }
 
 /// Checks the checkpoint, every entry, every tile and every root.
@@ -61,10 +65,8 @@ struct Replay {
     log: Log,
     #[command(flatten)]
     kept: Kept,
-    /// The newest directory document, which pins the root [default: that of the local system whose
-    /// log it is, else the log's own]
-    #[arg(long, value_name = "FILE")]
-    directory: Option<PathBuf>,
+    #[command(flatten)]
+    pinned: Pinned,
     /// A directory of signed decisions that a CA kept: each must be in the log
     #[arg(long, value_name = "DIR")]
     records: Option<PathBuf>,
@@ -89,6 +91,15 @@ struct Log {
     dir: Dir,
 }
 
+/// Whom the auditor trusts to say who may sign.
+#[derive(Debug, Args)]
+struct Pinned {
+    /// The newest directory document, which pins the root [default: that of the local system whose
+    /// log it is, else the log's own]
+    #[arg(long, value_name = "FILE")]
+    directory: Option<PathBuf>,
+}
+
 /// What an auditor kept of the log.
 #[derive(Debug, Args)]
 struct Kept {
@@ -110,6 +121,8 @@ impl Audit {
             AuditCommand::Show(show) => show.run(out),
             AuditCommand::Prove(prove) => prove.run(out),
             AuditCommand::CheckReceipt(check) => check.run(out),
+            AuditCommand::Search(search) => search.run(out),
+            AuditCommand::Export(export) => export.run(out),
         };
         exit.map_err(|failure| Failure { exit: Exit::Malformed, ..failure })
     }
@@ -129,11 +142,9 @@ impl Replay {
             key: self.log.key()?,
             kept: self.kept.options(),
         };
-        let local = || self.log.local().map(|client| client.directory_file);
-        let directory = self.directory.clone().or_else(local);
         let requests = self.requests.as_deref().map(read).transpose()?.unwrap_or_default();
         let options = replay::Options {
-            directory: directory.as_deref().map(config::read).transpose()?,
+            directory: self.pinned.octets(&self.log)?,
             records: self.records.as_deref().map(read_records).transpose()?.unwrap_or_default(),
             requests: requests.lines().map(str::to_owned).collect(),
         };
@@ -155,6 +166,15 @@ impl Log {
         ClientConfig::load(&path).ok().filter(|client| {
             client.log.as_ref().and_then(|own| own.canonicalize().ok()) == Some(log)
         })
+    }
+}
+
+impl Pinned {
+    /// The directory document, if there is one besides the log's own.
+    fn octets(&self, log: &Log) -> Result<Option<Vec<u8>>, Failure> {
+        let local = || log.local().map(|client| client.directory_file);
+        let path = self.directory.clone().or_else(local);
+        Ok(path.as_deref().map(config::read).transpose()?)
     }
 }
 

@@ -13,8 +13,8 @@ use mpic_common::observation::{CheckKind, Finding};
 use mpic_common::octets::{Hash, Octets};
 use mpic_common::policy::{Case, decide};
 use mpic_common::record::{
-    CheckRecord, DecisionRecord, Missing, MissingRecord, PrimaryRecord, PrimarySource,
-    QuorumRecord, ReplyRecord,
+    CheckRecord, DecisionRecord, LateRecord, Missing, MissingRecord, PrimaryRecord, PrimarySource,
+    QuorumRecord, ReplyRecord, leaf_hash,
 };
 use mpic_common::reply::{self, VerifiedReply};
 use mpic_common::testing::{Fleet, Seen, dns_01_job, job_id};
@@ -26,27 +26,27 @@ use crate::genesis::{Genesis, OwnEntry, Previous};
 use crate::log::{Disk, Shard, ShardOptions, Steps};
 use crate::note::LogKey;
 
-pub(super) const NOW: UnixMs = UnixMs(1_800_000_000_000);
+pub(crate) const NOW: UnixMs = UnixMs(1_800_000_000_000);
 
-pub(super) fn fleet() -> Fleet {
+pub(crate) fn fleet() -> Fleet {
     Fleet::new(6)
 }
 
-pub(super) fn key(origin: &str) -> LogKey {
+pub(crate) fn key(origin: &str) -> LogKey {
     LogKey::new(origin, &[1; 32]).expect("a valid origin")
 }
 
 /// The job made `ms` after the moment of all tests.
-pub(super) fn job(ms: u64) -> Job {
+pub(crate) fn job(ms: u64) -> Job {
     Job { id: job_id(ms), ca_request: Some(format!("order-{ms}")), ..dns_01_job("a.example") }
 }
 
-pub(super) fn job_digest(job: &Job) -> Hash {
+pub(crate) fn job_digest(job: &Job) -> Hash {
     Hash::of(&job.to_body())
 }
 
 /// One assignment for everybody, by the coordinator `c0`.
-pub(super) fn assignment(fleet: &Fleet, job: &Job) -> SignedAssignment {
+pub(crate) fn assignment(fleet: &Fleet, job: &Job) -> SignedAssignment {
     let job_octets = envelope::unsigned(Kind::Job, &job.to_body());
     let assignment = Assignment {
         coordinator: "c0".parse().expect("a code"),
@@ -62,7 +62,7 @@ pub(super) fn assignment(fleet: &Fleet, job: &Job) -> SignedAssignment {
 }
 
 /// The decision on what everybody saw; who is `None` was silent.
-pub(super) fn decision(
+pub(crate) fn decision(
     fleet: &Fleet,
     job: &Job,
     saw: impl Fn(&PerspectiveId) -> Option<Seen>,
@@ -115,7 +115,7 @@ pub(super) fn decision(
     record
 }
 
-pub(super) fn reply_record(code: &PerspectiveId, octets: &[u8]) -> ReplyRecord {
+pub(crate) fn reply_record(code: &PerspectiveId, octets: &[u8]) -> ReplyRecord {
     let (perspective, received_ms) = (code.clone(), UnixMs(NOW.0 + 10));
     ReplyRecord { perspective, received_ms, reply: Octets(octets.to_vec()) }
 }
@@ -169,19 +169,40 @@ fn decide_as_recorded(
 const UNKNOWN: Finding = Finding::Unavailable;
 
 /// Everybody saw what the job expects.
-pub(super) fn unanimous(fleet: &Fleet, job: &Job) -> DecisionRecord {
+pub(crate) fn unanimous(fleet: &Fleet, job: &Job) -> DecisionRecord {
     decision(fleet, job, |_| Some(Seen::Expected))
 }
 
-pub(super) fn sign<T: Serialize>(kind: Kind, body: &T, name: &str, digest: Hash) -> Vec<u8> {
+/// The late replies of a decision.
+pub(crate) fn late(decided: &[u8], job: &Job, codes: &[&str]) -> Vec<u8> {
+    let fleet = fleet();
+    let digest = assignment(&fleet, job).digest;
+    let reply = |code: &&str| {
+        let code = code.parse().expect("a code");
+        let (octets, _) = fleet.reply_to(digest, &code, job, Seen::Expected);
+        reply_record(&code, &octets)
+    };
+    let record = LateRecord {
+        ca: job.ca.clone(),
+        job: job.id,
+        coordinator: "c0".parse().expect("a code"),
+        decision_hash: leaf_hash(decided),
+        replies: codes.iter().map(reply).collect(),
+        rejected: vec![],
+        closed_ms: UnixMs(NOW.0 + 2_000),
+    };
+    sign(Kind::Late, &record, "c0", job_digest(job))
+}
+
+pub(crate) fn sign<T: Serialize>(kind: Kind, body: &T, name: &str, digest: Hash) -> Vec<u8> {
     envelope::seal(kind, &encode_body(kind, body), &Fleet::key(name), Some(digest))
 }
 
-pub(super) fn sign_decision(record: &DecisionRecord, job: &Job) -> Vec<u8> {
+pub(crate) fn sign_decision(record: &DecisionRecord, job: &Job) -> Vec<u8> {
     sign(Kind::Decision, record, "c0", job_digest(job))
 }
 
-pub(super) fn genesis(origin: &str, previous: Option<Previous>) -> Vec<u8> {
+pub(crate) fn genesis(origin: &str, previous: Option<Previous>) -> Vec<u8> {
     let genesis = Genesis {
         origin: origin.to_owned(),
         stream: "S".to_owned(),
@@ -193,7 +214,7 @@ pub(super) fn genesis(origin: &str, previous: Option<Previous>) -> Vec<u8> {
 }
 
 /// Writes these entries as a log.
-pub(super) fn write(directory: &Path, origin: &str, entries: &[Vec<u8>]) {
+pub(crate) fn write(directory: &Path, origin: &str, entries: &[Vec<u8>]) {
     let options =
         ShardOptions { key: key(origin), io_threads: NonZeroUsize::MIN, steps: Steps::default() };
     let shard = Shard::open(Disk::new(directory), options).expect("opened");

@@ -118,3 +118,36 @@ fn an_entry_is_named_by_its_index_or_by_the_job_that_it_decides_on() {
     let (exit, _) = desk.run(&format!("prove @log --log-key @vkey --job {unknown}"));
     assert!(exit.unwrap_err().contains("no entry of the log decides on"));
 }
+
+#[test]
+fn the_log_is_searched_by_what_entries_are_about() {
+    let desk = Desk::new();
+    let found = |flags: &str| -> Vec<u64> {
+        let out = desk.fine(&format!("search @log --log-key @vkey{flags}"));
+        out.lines().map(|line| line.parse().unwrap()).collect()
+    };
+    assert_eq!(found("").len(), 7);
+    let of_ca = found(" --ca ca1");
+    assert_eq!(of_ca.len(), 4);
+    assert_eq!(found(" --ca ca2"), Vec::<u64>::new());
+    assert!(found(" --identifier *.example").iter().all(|index| of_ca.contains(index)));
+    assert_eq!(found(" --from 2100-01-01T00:00:00Z"), Vec::<u64>::new());
+    assert_eq!(found(" --from 2001-01-01T00:00:00Z --to 2100-01-01T00:00:00Z").len(), 6);
+}
+
+#[test]
+fn every_entry_is_exported_with_what_is_wrong_with_it() {
+    let desk = Desk::new();
+    let (exit, out) = desk.run("export @log --log-key @vkey");
+    assert_eq!(exit, Ok(Exit::Refused), "the examples are of different fleets");
+    let lines: Vec<_> = out.lines().map(json).collect();
+    assert_eq!(lines.len(), 7);
+    for (index, line) in lines.iter().enumerate() {
+        assert_eq!(line["index"], index);
+        let is_doubted = line["signature"] == "unproven";
+        assert!(!is_doubted || !line["findings"].as_array().unwrap().is_empty(), "{line}");
+    }
+    assert_eq!((&lines[0]["type"], &lines[0]["signature"]), (&"genesis".into(), &().into()));
+    let of_span = desk.run("export @log --log-key @vkey --from 2100-01-01T00:00:00Z");
+    assert_eq!(of_span, (Ok(Exit::Fine), String::new()));
+}

@@ -7,26 +7,26 @@ use std::time::Duration;
 use async_nats::Client;
 use mpic_agent::check::{Checker, Rules};
 use mpic_agent::config::{Config, Effective};
-use mpic_agent::directory::{Directories, Source};
+use mpic_agent::directory::Directories;
 use mpic_agent::health::EngineHealth;
 use mpic_agent::resolver::DnsEngine;
 use mpic_agent::resolver::backend::Backend;
 use mpic_agent::responder::{Drops, Identity, Parts, Responder};
 use mpic_agent::subscription::Assignments;
+use mpic_common::directory::Owner;
 use mpic_common::perspective::Perspective;
 use mpic_common::signature::SigningKey;
 use mpic_common::subject;
 use mpic_runtime::clock::{Clock, SystemClock};
+use mpic_runtime::directory::Source;
 use mpic_runtime::discovery::{Discovery, Endpoint, Service, Stats, process_id};
 use mpic_runtime::nats::{self, BusError, Role};
-use mpic_runtime::process::{Arguments, EXIT_CONFIG, EXIT_DENIED, fail};
+use mpic_runtime::process::{self, Arguments, Failure};
 use mpic_runtime::supervisor::Supervisor;
 use mpic_runtime::{keys, readiness, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// What the agent has before it connects.
 struct Prepared {
@@ -43,30 +43,7 @@ struct Prepared {
 const DRAIN: Duration = Duration::from_secs(24);
 
 fn main() -> ExitCode {
-    let prepared = Arguments::parse(std::env::args().skip(1))
-        .map_err(Failure::from)
-        .and_then(|arguments| prepare(&arguments).map(|prepared| (prepared, arguments)));
-    let (prepared, arguments) = match prepared {
-        Ok(prepared) => prepared,
-        Err(error) => return fail(&*error, EXIT_CONFIG),
-    };
-    if arguments.check_only {
-        return ExitCode::SUCCESS;
-    }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error, 1),
-    };
-    match runtime.block_on(run(prepared)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_denied(&*error) => fail(&*error, EXIT_DENIED),
-        Err(error) => fail(&*error, 1),
-    }
-}
-
-fn is_denied(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source())
-        .any(|error| matches!(error.downcast_ref(), Some(BusError::Denied(_))))
+    process::main(prepare, run)
 }
 
 fn prepare(arguments: &Arguments) -> Result<Prepared, Failure> {
@@ -75,10 +52,10 @@ fn prepare(arguments: &Arguments) -> Result<Prepared, Failure> {
     let source = Source {
         file: config.directory_file.clone(),
         root: config.directory_root.clone(),
-        perspective: config.perspective.clone(),
+        owner: Owner::Agent(config.perspective.clone()),
         key: key.public(),
     };
-    let directories = Directories::load(source, SystemClock.now())?;
+    let directories = Directories::load(source, config.perspective.clone(), SystemClock.now())?;
     let own = directories.own(SystemClock.now())?;
     let rules = config.rules()?;
     let engine = config.engine(&own)?;

@@ -7,6 +7,7 @@ mod admission;
 mod document;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 pub use admission::NotAdmitted;
 pub use document::{CaEntry, DirectoryDocument, KeyEntry, PerspectiveEntry, PlaceEntry, Role};
@@ -56,6 +57,17 @@ pub enum Owner {
     Operator(String),
     /// One CA.
     Ca(CaId),
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Agent(perspective) => write!(f, "perspective `{perspective}`"),
+            Self::Coordinator(coordinator) => write!(f, "coordinator `{coordinator}`"),
+            Self::Operator(operator) => write!(f, "operator `{operator}`"),
+            Self::Ca(ca) => write!(f, "CA `{ca}`"),
+        }
+    }
 }
 
 /// A CA as the directory knows it.

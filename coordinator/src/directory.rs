@@ -1,44 +1,26 @@
 //! Holds the current directory document; it is in the log before anything that it lists is used.
 
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
-use mpic_common::code::{CoordinatorId, PerspectiveId};
-use mpic_common::directory::{Directory, DirectoryError, Owner};
+use mpic_common::code::PerspectiveId;
+use mpic_common::directory::Directory;
 use mpic_common::octets::Hash;
 use mpic_common::policy::Looser;
-use mpic_common::signature::{KeyError, PublicKey};
 use mpic_common::subject;
 use mpic_common::time::UnixMs;
-use mpic_runtime::config::{ConfigError, read};
+use mpic_runtime::directory::{Document, LoadError, Source};
 
 use crate::recorder::{Publication, RecordError, Recorder};
 use crate::selection::{SelectionError, outlook};
 
-/// A document and its exact octets.
+/// Where documents come from that this coordinator can use.
 #[derive(Debug, Clone)]
-pub struct Document {
-    /// The document.
-    pub directory: Arc<Directory>,
-    /// The envelope.
-    pub octets: Bytes,
-}
-
-/// Where the document comes from, and whom it must list.
-#[derive(Debug, Clone)]
-pub struct Source {
-    /// The signed document.
-    pub file: PathBuf,
-    /// Who signs it, `ed25519:` and base64.
-    pub root: String,
-    /// The coordinator.
-    pub code: CoordinatorId,
-    /// The key that signs its records.
-    pub key: PublicKey,
+pub struct Candidates {
+    /// The file.
+    pub source: Source,
     /// The perspective that makes the primary determination.
     pub primary: PerspectiveId,
 }
@@ -46,36 +28,22 @@ pub struct Source {
 /// The document in force: it is in the log.
 #[derive(Debug)]
 pub struct Directories {
-    source: Source,
+    candidates: Candidates,
     current: RwLock<Arc<Directory>>,
 }
 
-/// Why a document cannot be used.
+/// Why a document is of no use to this coordinator.
 #[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The file cannot be read.
+pub enum UseError {
+    /// It is not taken.
     #[error(transparent)]
-    Read(#[from] ConfigError),
-    /// The pinned root is no key.
-    #[error("directory_root")]
-    Root(#[from] KeyError),
-    /// The document is not good.
-    #[error(transparent)]
-    Directory(#[from] DirectoryError),
+    Load(#[from] LoadError),
     /// The policy is looser than the Baseline Requirements.
     #[error("directory document")]
     Policy(#[from] Looser),
     /// It can provide no cohort.
     #[error("directory document")]
     NoCohort(#[from] SelectionError),
-    /// The coordinator's own key is not in it.
-    #[error("the directory document lists no key {key} in force for coordinator `{code}`")]
-    OwnKey {
-        /// The key, as configured.
-        key: String,
-        /// The coordinator.
-        code: CoordinatorId,
-    },
 }
 
 /// Why a document cannot be published.
@@ -102,7 +70,7 @@ pub enum PublishError {
 pub enum ReloadError {
     /// The next one cannot be used.
     #[error(transparent)]
-    Load(#[from] LoadError),
+    Use(#[from] UseError),
     /// The next one cannot be put into the log.
     #[error(transparent)]
     Publish(#[from] PublishError),
@@ -111,32 +79,27 @@ pub enum ReloadError {
 /// How long the document may take to be recorded.
 const PUBLISH_WAIT: Duration = Duration::from_secs(20);
 
-impl Source {
-    /// Reads the document, as of `now`.
-    pub fn load(&self, now: UnixMs) -> Result<Document, LoadError> {
-        let octets = Bytes::from(read(&self.file)?);
-        let directory = Directory::open(&octets, &self.root.parse()?)?;
-        directory.policy().check(now.date())?;
-        for warning in outlook(&directory, &self.primary, now)? {
+impl Candidates {
+    /// Reads the document, as of `now`, and warns of the day on which it falls short.
+    pub fn load(&self, now: UnixMs) -> Result<Document, UseError> {
+        let document = self.source.load(now)?;
+        document.directory.policy().check(now.date())?;
+        for warning in outlook(&document.directory, &self.primary, now)? {
             tracing::warn!("{warning}");
         }
-        let own = directory.key(self.key.id(), now);
-        if own.is_none_or(|own| own.owner != Owner::Coordinator(self.code.clone())) {
-            return Err(LoadError::OwnKey { key: self.key.to_string(), code: self.code.clone() });
-        }
-        Ok(Document { directory: Arc::new(directory), octets })
+        Ok(document)
     }
 }
 
 impl Directories {
     /// Puts the first document into the log and holds it.
     pub async fn hold(
-        source: Source,
+        candidates: Candidates,
         document: Document,
         recorder: &Recorder,
     ) -> Result<Self, PublishError> {
         publish(&document, recorder).await?;
-        Ok(Self { source, current: RwLock::new(document.directory) })
+        Ok(Self { candidates, current: RwLock::new(document.directory) })
     }
 
     /// The document in force; a job holds on to the one that it began with.
@@ -146,7 +109,7 @@ impl Directories {
 
     /// Reads the document again; one of a higher serial is put into the log and then holds.
     pub async fn reload(&self, recorder: &Recorder, now: UnixMs) -> Result<(), ReloadError> {
-        let document = self.source.load(now)?;
+        let document = self.candidates.load(now)?;
         if document.directory.serial() <= self.current().serial() {
             return Ok(());
         }

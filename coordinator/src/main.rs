@@ -5,30 +5,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream;
+use mpic_common::directory::Owner;
 use mpic_common::subject;
 use mpic_coordinator::config::Config;
 use mpic_coordinator::corroboration::Asker;
-use mpic_coordinator::directory::{Directories, Document, Source};
+use mpic_coordinator::directory::{Candidates, Directories};
 use mpic_coordinator::hearing::{Hearing, follow_directory};
 use mpic_coordinator::intake::Intake;
 use mpic_coordinator::multiplexer::Multiplexer;
 use mpic_coordinator::perspectives::NatsPerspectives;
 use mpic_coordinator::recorder::Recorder;
 use mpic_runtime::clock::{Clock, SystemClock};
+use mpic_runtime::directory::{Document, Source};
 use mpic_runtime::discovery::{Discovery, Endpoint, Service, Stats, process_id};
-use mpic_runtime::nats::{self, BusError, Role};
-use mpic_runtime::process::{Arguments, EXIT_CONFIG, EXIT_DENIED, fail};
+use mpic_runtime::nats::{self, Role};
+use mpic_runtime::process::{self, Arguments, Failure};
 use mpic_runtime::supervisor::Supervisor;
 use mpic_runtime::{keys, readiness, stream, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 /// What the coordinator has before it connects.
 struct Prepared {
     config: Config,
-    source: Source,
+    candidates: Candidates,
     document: Document,
     key: mpic_common::signature::SigningKey,
     secret: [u8; 32],
@@ -38,30 +38,7 @@ struct Prepared {
 const DRAIN: Duration = Duration::from_secs(75);
 
 fn main() -> ExitCode {
-    let prepared = Arguments::parse(std::env::args().skip(1))
-        .map_err(Failure::from)
-        .and_then(|arguments| prepare(&arguments).map(|prepared| (prepared, arguments)));
-    let (prepared, arguments) = match prepared {
-        Ok(prepared) => prepared,
-        Err(error) => return fail(&*error, EXIT_CONFIG),
-    };
-    if arguments.check_only {
-        return ExitCode::SUCCESS;
-    }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error, 1),
-    };
-    match runtime.block_on(run(prepared)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_denied(&*error) => fail(&*error, EXIT_DENIED),
-        Err(error) => fail(&*error, 1),
-    }
-}
-
-fn is_denied(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source())
-        .any(|error| matches!(error.downcast_ref(), Some(BusError::Denied(_))))
+    process::main(prepare, run)
 }
 
 fn prepare(arguments: &Arguments) -> Result<Prepared, Failure> {
@@ -71,17 +48,17 @@ fn prepare(arguments: &Arguments) -> Result<Prepared, Failure> {
     let source = Source {
         file: config.directory_file.clone(),
         root: config.directory_root.clone(),
-        code: config.code.clone(),
+        owner: Owner::Coordinator(config.code.clone()),
         key: key.public(),
-        primary: config.primary.clone(),
     };
+    let candidates = Candidates { source, primary: config.primary.clone() };
     telemetry::init(&config.log)?;
-    let document = source.load(SystemClock.now())?;
-    Ok(Prepared { config, source, document, key, secret })
+    let document = candidates.load(SystemClock.now())?;
+    Ok(Prepared { config, candidates, document, key, secret })
 }
 
 async fn run(prepared: Prepared) -> Result<(), Failure> {
-    let Prepared { config, source, document, key, secret } = prepared;
+    let Prepared { config, candidates, document, key, secret } = prepared;
     let (client, events) = nats::connect(&config.bus, role(&config)).await?;
     let context = jetstream::new(client.clone());
     stream::check_audit(&context).await?;
@@ -100,7 +77,7 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
     hearing.follow(&document.directory).await?;
     let recorder = Recorder::new(client.clone(), config.code.clone(), acks, records);
     nats::echo(&client, "coordinator", config.code.as_str()).await?;
-    let directories = Directories::hold(source, document, &recorder).await?;
+    let directories = Directories::hold(candidates, document, &recorder).await?;
 
     let permits = Arc::new(Semaphore::new(config.jobs_max.get()));
     let intake = Arc::new(Intake {

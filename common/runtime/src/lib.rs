@@ -3,6 +3,7 @@
 pub mod ca_client;
 pub mod clock;
 pub mod config;
+pub mod directory;
 pub mod discovery;
 pub mod keys;
 pub mod nats;

@@ -5,12 +5,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
+use crate::nats::BusError;
 
 /// `EX_CONFIG` of sysexits(3): the configuration must be mended before a restart helps.
 pub const EXIT_CONFIG: u8 = 78;
 
 /// `EX_NOPERM`: the bus denies a subscription that the process needs.
 pub const EXIT_DENIED: u8 = 77;
+
+/// Whatever ends a process.
+pub type Failure = Box<dyn Error + Send + Sync>;
 
 /// The arguments of a process that has one configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,4 +61,39 @@ pub fn report(error: &dyn Error) {
 pub fn fail(error: &dyn Error, code: u8) -> ExitCode {
     report(error);
     ExitCode::from(code)
+}
+
+/// What `main` does: reads the arguments, prepares everything that can be wrong before anything
+/// connects, and runs it. With `--check-config` it stops in between.
+pub fn main<P, F>(
+    prepare: impl FnOnce(&Arguments) -> Result<P, Failure>,
+    run: impl FnOnce(P) -> F,
+) -> ExitCode
+where
+    F: Future<Output = Result<(), Failure>>,
+{
+    let prepared = Arguments::parse(std::env::args().skip(1))
+        .map_err(Failure::from)
+        .and_then(|arguments| prepare(&arguments).map(|prepared| (prepared, arguments)));
+    let (prepared, arguments) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => return fail(&*error, EXIT_CONFIG),
+    };
+    if arguments.check_only {
+        return ExitCode::SUCCESS;
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error, 1),
+    };
+    match runtime.block_on(run(prepared)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_denied(&*error) => fail(&*error, EXIT_DENIED),
+        Err(error) => fail(&*error, 1),
+    }
+}
+
+fn is_denied(error: &(dyn Error + 'static)) -> bool {
+    let is_this = matches!(error.downcast_ref(), Some(BusError::Denied(_)));
+    is_this || error.source().is_some_and(is_denied)
 }

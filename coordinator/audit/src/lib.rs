@@ -18,6 +18,7 @@ mod prefix;
 pub mod proof;
 pub mod reader;
 pub mod replay;
+pub mod report;
 pub mod search;
 pub mod show;
 pub mod source;

@@ -4,6 +4,7 @@ mod entry;
 mod export;
 mod print;
 mod receipt;
+mod report;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ enum AuditCommand {
     CheckReceipt(receipt::CheckReceipt),
     Search(search::Search),
     Export(export::Export),
+    Report(report::Report),
 }
 
 /// Checks the checkpoint, every entry, every tile and every root.
@@ -123,6 +125,7 @@ impl Audit {
             AuditCommand::CheckReceipt(check) => check.run(out),
             AuditCommand::Search(search) => search.run(out),
             AuditCommand::Export(export) => export.run(out),
+            AuditCommand::Report(report) => report.run(out),
         };
         exit.map_err(|failure| Failure { exit: Exit::Malformed, ..failure })
     }

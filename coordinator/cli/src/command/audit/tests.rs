@@ -59,9 +59,9 @@ impl Desk {
             Some(name) => self.path(name),
             None => word.to_owned(),
         };
-        let words = std::iter::once("audit".to_owned()).chain(line.split(' ').map(word));
+        let words = std::iter::once("audit".to_owned()).chain(line.split_whitespace().map(word));
         let mut out = Vec::new();
-        let exit = Typed::parse_from(words).audit.run(&mut out);
+        let exit = Typed::try_parse_from(words).unwrap().audit.run(&mut out);
         (exit.map_err(|failure| failure.error.to_string()), String::from_utf8(out).unwrap())
     }
 
@@ -150,4 +150,16 @@ fn every_entry_is_exported_with_what_is_wrong_with_it() {
     assert_eq!((&lines[0]["type"], &lines[0]["signature"]), (&"genesis".into(), &().into()));
     let of_span = desk.run("export @log --log-key @vkey --from 2100-01-01T00:00:00Z");
     assert_eq!(of_span, (Ok(Exit::Fine), String::new()));
+}
+
+#[test]
+fn a_report_has_the_same_attempts_in_every_form() {
+    let desk = Desk::new();
+    let report = |flags: &str| desk.run(&format!("report @log --log-key @vkey {flags}")).1;
+    let attempt = json(report("--format json").trim_end());
+    let perspectives = attempt["perspectives"].as_array().unwrap().len();
+    let checks = attempt["checks"].as_object().unwrap().len();
+    assert_eq!(report("--format csv").lines().count(), 1 + perspectives * checks);
+    assert!(report("").contains(attempt["identifier"].as_str().unwrap()));
+    assert_eq!(report("--ca ca2"), "");
 }

@@ -1,6 +1,7 @@
 //! Logs that violate one check each, and logs that violate none.
 
 pub(crate) mod builder;
+mod reader;
 
 use mpic_common::directory::DirectoryDocument;
 use mpic_common::octets::{Fixed, Octets};

@@ -1,0 +1,78 @@
+//! The independent reader in `tests/reader` comes to the same results as the replay.
+
+use std::process::Command;
+
+use super::*;
+
+/// Runs the reader and gives whether nothing is wrong, and what it printed; `None` where this machine lacks Python or its package.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn read(entries: &[Vec<u8>]) -> Option<(bool, String)> {
+    let has_python = Command::new("python3").args(["-c", "import cryptography"]).output();
+    if !has_python.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: python3 with the package `cryptography` is not here");
+        return None;
+    }
+    let desk = tempfile::tempdir().expect("a directory");
+    let (log, vkey) = (desk.path().join("log"), desk.path().join("vkey"));
+    std::fs::create_dir(&log).expect("created");
+    write(&log, ORIGIN, entries);
+    std::fs::write(&vkey, key(ORIGIN).public().to_string()).expect("written");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reader/read_log.py");
+    let output = Command::new("python3").arg("-B").arg(script).arg(log).arg(vkey).output();
+    let output = output.expect("run");
+    let said = [output.stdout, output.stderr].concat();
+    Some((output.status.success(), String::from_utf8(said).expect("text")))
+}
+
+#[test]
+fn a_stranger_reads_and_redecides_a_log_of_every_kind_of_record() {
+    let fleet = fleet();
+    let (one, two, three) = (job(0), job(1), job(2));
+    let mixed = decision(&fleet, &two, |code| match code.as_str() {
+        "r1" => Some(Seen::Reason(Reason::DnsTimeout)),
+        "r2" => None,
+        _ => Some(Seen::Expected),
+    });
+    let mixed = sign_decision(&mixed, &two);
+    let refused = decision(&fleet, &three, |code| {
+        (code == fleet.primary()).then_some(Seen::Reason(Reason::DnsTimeout))
+    });
+    let mut entries = log_of(vec![
+        sign_decision(&unanimous(&fleet, &one), &one),
+        mixed.clone(),
+        late(&mixed, &two, &["r2"]),
+        sign_decision(&refused, &three),
+        refusal("c0"),
+        note("alice", NoteKind::Note, vec![]),
+    ]);
+    // More than one bundle.
+    entries.resize(300, mixed);
+    let Some((passed, said)) = read(&entries) else { return };
+    assert!(passed, "{said}");
+    assert!(said.starts_with("300 entries under the root "), "{said}");
+    assert!(said.trim_end().ends_with("; 0 wrong"), "{said}");
+}
+
+#[test]
+fn a_stranger_sees_what_a_coordinator_altered_and_what_was_forged() {
+    let job = job(0);
+    let mut forged = sign_decision(&unanimous(&fleet(), &job), &job);
+    *forged.last_mut().expect("a signature") ^= 1;
+    let logs = [
+        log_of(vec![forged]),
+        log_of(vec![b"junk".to_vec()]),
+        log_of(vec![refusal("r0")]),
+        altered(|record| record.outcome = Outcome::Refuse),
+        altered(|record| record.replies.truncate(3)),
+        altered(|record| {
+            record.checks.values_mut().for_each(|check| check.quorum = "5/6".to_owned());
+        }),
+        altered(|record| record.replies[1].reply = record.replies[2].reply.clone()),
+        altered(|record| record.cohort.truncate(5)),
+    ];
+    for (which, log) in logs.iter().enumerate() {
+        let Some((passed, said)) = read(log) else { return };
+        assert!(!passed && said.contains("entry 2: "), "log {which}: {said}");
+        assert!(said.trim_end().ends_with("; 1 wrong"), "log {which}: {said}");
+    }
+}

@@ -4,21 +4,29 @@ use std::process::Command;
 
 use super::*;
 
-/// Runs the reader and gives whether nothing is wrong, and what it printed; `None` where this machine lacks Python or its package.
+/// A Python that has the package: the first one of the path, or else Debian's own.
+fn python() -> Option<&'static str> {
+    ["python3", "/usr/bin/python3"].into_iter().find(|python| {
+        let tried = Command::new(python).args(["-c", "import cryptography"]).output();
+        tried.is_ok_and(|output| output.status.success())
+    })
+}
+
+/// Runs the reader and gives whether nothing is wrong, and what it printed; `None` where this
+/// machine lacks Python or its package.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn read(entries: &[Vec<u8>]) -> Option<(bool, String)> {
-    let has_python = Command::new("python3").args(["-c", "import cryptography"]).output();
-    if !has_python.is_ok_and(|output| output.status.success()) {
+    let Some(python) = python() else {
         eprintln!("skipped: python3 with the package `cryptography` is not here");
         return None;
-    }
+    };
     let desk = tempfile::tempdir().expect("a directory");
     let (log, vkey) = (desk.path().join("log"), desk.path().join("vkey"));
     std::fs::create_dir(&log).expect("created");
     write(&log, ORIGIN, entries);
     std::fs::write(&vkey, key(ORIGIN).public().to_string()).expect("written");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reader/read_log.py");
-    let output = Command::new("python3").arg("-B").arg(script).arg(log).arg(vkey).output();
+    let output = Command::new(python).arg("-B").arg(script).arg(log).arg(vkey).output();
     let output = output.expect("run");
     let said = [output.stdout, output.stderr].concat();
     Some((output.status.success(), String::from_utf8(said).expect("text")))

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn reserved_addresses_are_blocked_everywhere() {
+    fn s1_reserved_addresses_are_blocked_everywhere() {
         let policy = AddressPolicy::default();
         for blocked in [
             "3fff::1",
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn allowing_beats_the_registries_and_denying_beats_allowing() {
+    fn s2_allowing_beats_the_registries_and_denying_beats_allowing() {
         let allow = nets(&["10.0.0.0/8"]);
         let policy = AddressPolicy::new(Vec::new(), allow.clone(), Vec::new());
         assert!(policy.permits(address("10.1.2.3")));

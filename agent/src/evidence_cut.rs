@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_decides_goes_last_and_digests_stay_whole() {
+    async fn s6_what_decides_goes_last_and_digests_stay_whole() {
         let whole = observed().await;
         let size = octets(&whole.clone().iter_mut().collect::<Vec<_>>());
         for part in 1..20 {

@@ -20,6 +20,8 @@ mod contacts;
 mod dns_change;
 mod dns_persistent;
 mod hosts;
+mod inputs;
+mod jobs;
 
 const DIGEST: &[u8] = b"digest-of-the-day";
 const CHALLENGE: &str = "_acme-challenge.example.com";
@@ -118,31 +120,17 @@ async fn refused(job: Job) -> Option<Reason> {
 }
 
 #[tokio::test]
-async fn i7_names_and_addresses_that_are_never_checked_cost_no_packet() {
-    for (name, reason) in [
-        ("a.test", Reason::IdentifierReservedName),
-        ("a.onion", Reason::IdentifierOnion),
-        ("*.co.uk", Reason::IdentifierPublicSuffix),
-    ] {
-        assert_eq!(refused(dns_01_job(name)).await, Some(reason), "{name}");
-    }
-    assert_eq!(refused(http_01_job("10.0.0.1")).await, Some(Reason::IdentifierReservedIp));
-}
-
-#[tokio::test]
 async fn i13_methods_are_refused_where_they_do_not_suit() {
-    assert_eq!(refused(dns_01_alone("8.8.8.8")).await, Some(Reason::MethodUnsuitable));
-    let wildcard = Job { caa: None, ..http_01_job("*.example.com") };
-    assert_eq!(refused(wildcard).await, Some(Reason::MethodUnsuitable));
-    for (method, adn, reason) in [
-        (http_01_job as fn(&str) -> Job, "example.com", Reason::MethodUnsuitable),
-        (dns_01_job, "other.com", Reason::JobMalformed),
-        (dns_01_job, "co.uk", Reason::JobMalformed),
+    let tls_alpn = Challenge::AcmeTlsAlpn01 { digest: Hash([0; 32]) };
+    let expected_fqdn = DnsName::parse("host.example.com").unwrap();
+    for job in [
+        dns_01_alone("8.8.8.8"),
+        Job { caa: None, ..http_01_job("*.example.com") },
+        dcv_job("*.example.com", tls_alpn),
+        dcv_job("example.com", Challenge::ReverseAddressLookup { expected_fqdn }),
     ] {
-        let name = if adn == "co.uk" { "a.co.uk" } else { "a.example.com" };
-        let mut job = Job { caa: None, ..method(name) };
-        job.dcv.as_mut().unwrap().adn = Some(DnsName::parse(adn).unwrap());
-        assert_eq!(refused(job).await, Some(reason), "{adn}");
+        let method = job.dcv.as_ref().unwrap().challenge.method_id();
+        assert_eq!(refused(job).await, Some(Reason::MethodUnsuitable), "{method}");
     }
 }
 

@@ -1,17 +1,18 @@
 //! What bus.md 4 and 10 ask of an agent, without a bus.
 
 use mpic_common::assignment::{Assignment, SignedAssignment};
+use mpic_common::directory::Owner;
 use mpic_common::job::Job;
 use mpic_common::observation::CheckKind;
 use mpic_common::reason::Verdict;
 use mpic_common::reply::{Asked, VerifiedReply};
 use mpic_common::testing::{Fleet, dns_01_job};
 use mpic_common::wire::Envelope;
+use mpic_runtime::directory::Source;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::*;
-use crate::directory::Source;
 use crate::resolver::forwarder::Forwarder;
 use crate::testing::fake_dns::{self, FakeDns, Say};
 use crate::testing::{NOW, StoppedClock, checker};
@@ -53,10 +54,10 @@ impl World {
         let source = Source {
             file,
             root: Fleet::key("root").public().to_string(),
-            perspective: perspective.clone(),
+            owner: Owner::Agent(perspective.clone()),
             key: Fleet::key("r0").public(),
         };
-        let directories = Directories::load(source, NOW).unwrap();
+        let directories = Directories::load(source, perspective.clone(), NOW).unwrap();
         let registry = directories.own(NOW).unwrap().egress.registry;
         let health = Arc::new(EngineHealth::default());
         health.test(&Tested(Ok(()))).await;
@@ -194,7 +195,7 @@ async fn a_repeat_joins_the_checks_and_gets_the_same_octets() {
 }
 
 #[tokio::test]
-async fn without_a_permit_the_answer_is_busy_and_is_not_kept() {
+async fn i18_without_a_permit_the_answer_is_busy_and_is_not_kept() {
     let world = World::with(good, 1).await;
     let (job, assignment) = plain("example.com");
     let taken = Arc::clone(&world.responder.parts.permits).try_acquire_owned().unwrap();
@@ -241,7 +242,7 @@ async fn refused_with(world: &World, change: impl FnOnce(&mut Assignment)) -> Op
 }
 
 #[tokio::test]
-async fn a_deadline_far_beyond_the_budget_is_a_clock_skew() {
+async fn i18_a_deadline_far_beyond_the_budget_is_a_clock_skew() {
     let world = World::new().await;
     let ahead = |assignment: &mut Assignment| {
         assignment.deadline_ms = NOW.plus(Duration::from_secs(311));
@@ -269,7 +270,7 @@ impl DnsEngine for Tested {
 }
 
 #[tokio::test]
-async fn an_engine_that_does_not_validate_refuses_every_job_and_a_silent_one_none() {
+async fn d29_an_engine_that_does_not_validate_refuses_every_job_and_a_silent_one_none() {
     let world = World::new().await;
     let health = &world.responder.parts.health;
     health.test(&Tested(Err(Reason::EngineUnavailable))).await;
@@ -279,7 +280,7 @@ async fn an_engine_that_does_not_validate_refuses_every_job_and_a_silent_one_non
 }
 
 #[tokio::test]
-async fn a_silent_internet_is_answered_before_the_budget_ends() {
+async fn s3_a_silent_internet_is_answered_before_the_budget_ends() {
     let world = World::with(|_| Say::silence(), 4).await;
     let job = dns_01_job("example.com");
     let assignment = assignment(&job, |assignment| assignment.budget_ms = 600);
@@ -291,7 +292,7 @@ async fn a_silent_internet_is_answered_before_the_budget_ends() {
 }
 
 #[tokio::test]
-async fn a_reply_is_cut_to_what_the_assignment_allows() {
+async fn s6_a_reply_is_cut_to_what_the_assignment_allows() {
     let world = World::with(
         |asked| {
             let mut records = vec![fake_dns::txt(&asked.name, &[&[b'x'; 200]]); 60];

@@ -60,6 +60,16 @@ pub(crate) fn signing_key(key: &KeyPair) -> Arc<dyn SigningKey> {
     any_supported_type(&PrivateKeyDer::try_from(key.serialize_der()).unwrap()).unwrap()
 }
 
+/// A `ServerHello` of TLS 1.2 or before that selects `h2` (RFC 5246 7.4.1.3, RFC 7301 3.1).
+pub(crate) fn server_hello(version: [u8; 2]) -> Vec<u8> {
+    let alpn = [0, 0x10, 0, 5, 0, 3, 2, b'h', b'2'];
+    let extensions = [&[0, 9][..], &alpn].concat();
+    let hello = [&version[..], &[7; 32], &[0, 0xC0, 0x2B, 0], &extensions].concat();
+    let length = u8::try_from(hello.len()).unwrap();
+    let handshake = [&[2, 0, 0, length][..], &hello].concat();
+    [&[0x16, 3, 3, 0, length + 4][..], &handshake].concat()
+}
+
 /// The server. It ends when it is dropped.
 pub(crate) struct FakeTls {
     pub(crate) address: SocketAddr,

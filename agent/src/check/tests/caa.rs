@@ -1,9 +1,13 @@
-//! Rows C1 and C14 to C33 of the behaviour table: the climb.
+//! Rows C1 and C13 to C34 of the behaviour table: the climb.
 
+mod aliases;
+
+use domain::base::iana::OptRcode;
 use mpic_common::evidence::{CaaBasis, CaaDecision, DnsOutcome, Dnssec};
+use mpic_common::observation::{Finding, Primary, compare};
 
 use super::*;
-use crate::testing::fake_dns::{FakeRecord, caa, record};
+use crate::testing::fake_dns::{caa, record};
 use domain::base::iana::Rtype;
 
 /// Asks whether `ca.example` may issue for `name`, of a resolver that follows the script.
@@ -34,7 +38,7 @@ const OURS: &str = "ca.example";
 const OTHER: &str = "other.example";
 
 #[tokio::test]
-async fn no_set_up_to_the_top_level_domain_permits() {
+async fn c1_no_set_up_to_the_top_level_domain_permits() {
     let (observation, dns) = check("a.example.com", world(&[])).await;
     assert_eq!((observation.reason, observation.observed), (None, None));
     let seen = observation.caa.unwrap();
@@ -47,11 +51,9 @@ async fn no_set_up_to_the_top_level_domain_permits() {
 }
 
 #[tokio::test]
-async fn the_nearest_set_counts() {
+async fn c15_the_nearest_set_counts() {
     for (sets, reason, at) in [
-        (&[("example.com", OTHER)][..], Some(Reason::CaaProhibited), "example.com"),
-        (&[("com", OTHER)], Some(Reason::CaaProhibited), "com"),
-        (&[("a.example.com", OURS), ("example.com", OTHER)], None, "a.example.com"),
+        (&[("a.example.com", OURS), ("example.com", OTHER)][..], None, "a.example.com"),
         (
             &[("a.example.com", OTHER), ("example.com", OURS)],
             Some(Reason::CaaProhibited),
@@ -64,17 +66,22 @@ async fn the_nearest_set_counts() {
 }
 
 #[tokio::test]
-async fn a_name_that_does_not_exist_is_climbed_from() {
-    let script = |asked: &Asked| match asked.name.as_str() {
-        "a.example.com" => Say::nx_domain(),
-        _ => world(&[("example.com", OTHER)])(asked),
-    };
-    let (observation, _) = check("a.example.com", script).await;
-    assert_eq!(observation.reason, Some(Reason::CaaProhibited));
+async fn c14_a_name_without_a_set_is_climbed_from_whether_it_exists_or_not() {
+    for (sets, at) in [(&[("example.com", OTHER)], "example.com"), (&[("com", OTHER)], "com")] {
+        for nothing in [Say::nx_domain, Say::no_data] {
+            let script = move |asked: &Asked| match asked.name.as_str() {
+                "a.example.com" => nothing(),
+                _ => world(sets)(asked),
+            };
+            let (observation, _) = check("a.example.com", script).await;
+            let found = (observation.reason, found_at(&observation));
+            assert_eq!(found, (Some(Reason::CaaProhibited), Some(at)));
+        }
+    }
 }
 
 #[tokio::test]
-async fn a_set_without_a_relevant_property_ends_the_climb() {
+async fn c15_a_set_without_a_relevant_property_ends_the_climb() {
     let script = |asked: &Asked| match asked.name.as_str() {
         "a.example.com" => Say::records(vec![caa(&asked.name, 0, "iodef", "mailto:x")]),
         _ => world(&[("example.com", OTHER)])(asked),
@@ -84,59 +91,56 @@ async fn a_set_without_a_relevant_property_ends_the_climb() {
     assert_eq!(observation.caa.unwrap().iodef, ["mailto:x"]);
 }
 
-#[tokio::test]
-async fn the_set_behind_an_alias_counts_and_its_parents_do_not() {
-    let behind = |records: Vec<FakeRecord>| {
-        move |asked: &Asked| match asked.name.as_str() {
-            "a.example.com" => {
-                let alias = cname("a.example.com", "t.example.net");
-                let soa = Some("example.net".to_owned());
-                Say { soa, ..Say::records([vec![alias], records.clone()].concat()) }
-            }
-            "example.net" => Say::records(vec![caa("example.net", 0, "issue", OTHER)]),
-            _ => Say::no_data(),
-        }
-    };
-    let prohibiting = vec![caa("t.example.net", 0, "issue", OTHER)];
-    let (observation, _) = check("a.example.com", behind(prohibiting)).await;
-    assert_eq!(observation.reason, Some(Reason::CaaProhibited));
-    assert_eq!(found_at(&observation), Some("a.example.com"));
-    assert_eq!(observation.caa.unwrap().answer_owner.as_deref(), Some("t.example.net"));
-    let (observation, dns) = check("a.example.com", behind(Vec::new())).await;
-    assert_eq!(observation.reason, None);
-    assert!(!dns.names().contains(&"example.net".to_owned()));
-}
+type Failing = fn() -> Say;
+
+/// Ways to fail, and their names.
+const FAILURES: [(Failing, Reason); 4] = [
+    (|| Say::serv_fail(&[]), Reason::DnsServfail),
+    (|| Say::rcode(OptRcode::REFUSED), Reason::DnsRefused),
+    (Say::silence, Reason::DnsTimeout),
+    (|| Say::serv_fail(&[6]), Reason::DnssecBogus),
+];
 
 #[tokio::test]
-async fn a_failure_prohibits_unless_a_set_is_below_it() {
-    type Failing = fn() -> Say;
-    for (failing, cause) in [
-        ((|| Say::serv_fail(&[])) as Failing, Reason::DnsServfail),
-        (|| Say::rcode(domain::base::iana::OptRcode::REFUSED), Reason::DnsRefused),
-        (Say::silence, Reason::DnsTimeout),
-        (|| Say::serv_fail(&[6]), Reason::DnssecBogus),
-    ] {
-        for failing_name in ["a.example.com", "com"] {
-            let script = move |asked: &Asked| {
-                if asked.name == failing_name { failing() } else { Say::no_data() }
-            };
-            let (observation, _) = check("a.example.com", script).await;
-            assert_eq!(observation.reason, Some(Reason::CaaLookupFailed), "{failing_name}");
-            let seen = observation.caa.unwrap();
-            assert_eq!((seen.decision, seen.cause), (CaaDecision::LookupFailed, Some(cause)));
-            assert_eq!(seen.issue_by, None);
-        }
+async fn c19_a_failure_at_the_name_prohibits_whatever_its_parent_says() {
+    for (failing, cause) in FAILURES {
         let script = move |asked: &Asked| match asked.name.as_str() {
-            "a.example.com" => Say::records(vec![caa(&asked.name, 0, "issue", OURS)]),
-            _ => failing(),
+            "a.example.com" => failing(),
+            // An unsigned zone makes no difference.
+            _ => Say { ad: false, ..world(&[("example.com", OURS)])(asked) },
         };
         let (observation, _) = check("a.example.com", script).await;
-        assert_eq!((observation.reason, observation.dnssec), (None, Dnssec::Secure));
+        assert_eq!(observation.reason, Some(Reason::CaaLookupFailed), "{cause}");
+        let seen = observation.caa.unwrap();
+        assert_eq!((seen.decision, seen.cause), (CaaDecision::LookupFailed, Some(cause)));
+        assert_eq!(seen.issue_by, None);
     }
 }
 
 #[tokio::test]
-async fn a_top_level_domain_that_does_not_exist_is_an_error() {
+async fn c20_a_failure_above_the_set_changes_nothing() {
+    for (failing, cause) in FAILURES {
+        for (set, reason) in [(OURS, None), (OTHER, Some(Reason::CaaProhibited))] {
+            let script = move |asked: &Asked| match asked.name.as_str() {
+                "a.example.com" => Say::records(vec![caa(&asked.name, 0, "issue", set)]),
+                _ => failing(),
+            };
+            let (observation, _) = check("a.example.com", script).await;
+            assert_eq!(observation.reason, reason, "{cause}");
+            assert_eq!(observation.dnssec, Dnssec::Secure, "of what was used");
+        }
+    }
+}
+
+#[tokio::test]
+async fn c21_a_top_level_domain_that_fails_or_does_not_exist_is_an_error() {
+    for (failing, cause) in FAILURES {
+        let script =
+            move |asked: &Asked| if asked.name == "com" { failing() } else { Say::no_data() };
+        let (observation, _) = check("a.example.com", script).await;
+        assert_eq!(observation.reason, Some(Reason::CaaLookupFailed), "{cause}");
+        assert_eq!(observation.caa.unwrap().cause, Some(cause));
+    }
     let script = |asked: &Asked| match asked.name.as_str() {
         "com" => Say::nx_domain(),
         _ => Say::no_data(),
@@ -146,7 +150,7 @@ async fn a_top_level_domain_that_does_not_exist_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_set_is_decided_without_waiting_for_what_is_above_it() {
+async fn c20_a_set_is_decided_without_waiting_for_what_is_above_it() {
     let script = |asked: &Asked| match asked.name.as_str() {
         "example.com" => Say::records(vec![caa("example.com", 0, "issue", OURS)]),
         "a.example.com" => Say::no_data(),
@@ -159,7 +163,7 @@ async fn a_set_is_decided_without_waiting_for_what_is_above_it() {
 }
 
 #[tokio::test]
-async fn an_answer_after_a_timeout_decides() {
+async fn c22_an_answer_after_a_timeout_decides() {
     let script = |asked: &Asked| match (asked.name.as_str(), asked.nth) {
         ("example.com", 0) => Say::silence(),
         _ => world(&[("example.com", OURS)])(asked),
@@ -170,7 +174,7 @@ async fn an_answer_after_a_timeout_decides() {
 }
 
 #[tokio::test]
-async fn a_thousand_records_over_tcp_are_all_evaluated() {
+async fn c26_a_thousand_records_over_tcp_are_all_evaluated() {
     let script = |asked: &Asked| {
         let mut records = vec![caa("example.com", 0, "issue", OTHER); 1_000];
         records.push(caa("example.com", 0, "issue", OURS));
@@ -187,7 +191,7 @@ async fn a_thousand_records_over_tcp_are_all_evaluated() {
 }
 
 #[tokio::test]
-async fn rdata_that_is_no_property_is_an_error_for_the_whole_set() {
+async fn c27_rdata_that_is_no_property_is_an_error_for_the_whole_set() {
     for rdata in [&b"\x00"[..], b"\x00\x00x", b"\x00\x09issue"] {
         let script = move |asked: &Asked| {
             let good = caa(&asked.name, 0, "issue", OURS);
@@ -199,7 +203,7 @@ async fn rdata_that_is_no_property_is_an_error_for_the_whole_set() {
 }
 
 #[tokio::test]
-async fn addresses_have_no_caa_and_deep_names_are_not_climbed() {
+async fn c33_addresses_have_no_caa_and_deep_names_are_not_climbed() {
     let (observation, dns) = check("8.8.8.8", world(&[])).await;
     assert_eq!(observation.reason, None);
     assert_eq!(observation.caa.unwrap().decision, CaaDecision::NotApplicable);
@@ -213,7 +217,7 @@ async fn addresses_have_no_caa_and_deep_names_are_not_climbed() {
 }
 
 #[tokio::test]
-async fn mail_asks_for_issuemail_and_cites_its_own_rules() {
+async fn c13_mail_asks_for_issuemail_and_cites_its_own_rules() {
     let dns = FakeDns::start(|asked| Say::records(vec![caa(&asked.name, 0, "issue", ";")])).await;
     let certificate_type = CertificateType::SMime;
     let job = Job { dcv: None, certificate_type, ..dns_01_job("u@example.com") };
@@ -222,4 +226,13 @@ async fn mail_asks_for_issuemail_and_cites_its_own_rules() {
     let job = Job { certificate_type: CertificateType::TlsServer, ..job };
     let observation = perform(&checker(&dns, &[]), &job).await.remove(&CheckKind::Caa).unwrap();
     assert_eq!(observation.reason, Some(Reason::CaaProhibited));
+}
+
+#[tokio::test]
+async fn c34_two_perspectives_that_see_other_records_corroborate_if_both_permit() {
+    let primary = check("example.com", world(&[("example.com", OURS)])).await.0;
+    let remote = check("example.com", world(&[])).await.0;
+    assert_eq!(compare(Primary::from_observation(&primary), &remote), Finding::Corroborate);
+    let other = check("example.com", world(&[("example.com", OTHER)])).await.0;
+    assert_eq!(compare(Primary::from_observation(&primary), &other), Finding::Contradict);
 }

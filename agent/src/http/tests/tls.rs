@@ -9,6 +9,7 @@ use rustls::{ServerConfig, SupportedProtocolVersion};
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
+use crate::testing::fake_tls::{FakeTls, server_hello};
 
 /// A server with a certificate that nobody trusts, for another name, and expired.
 pub(super) fn acceptor(
@@ -41,7 +42,7 @@ async fn over_https(acceptor: TlsAcceptor) -> Observation {
 }
 
 #[tokio::test]
-async fn any_certificate_serves_and_its_digest_is_on_record() {
+async fn h17_any_certificate_serves_and_its_digest_is_on_record() {
     for (version, name) in
         [(&rustls::version::TLS12, "TLSv1.2"), (&rustls::version::TLS13, "TLSv1.3")]
     {
@@ -56,7 +57,7 @@ async fn any_certificate_serves_and_its_digest_is_on_record() {
 }
 
 #[tokio::test]
-async fn a_redirect_back_to_http_is_followed() {
+async fn h17_a_redirect_back_to_http_is_followed() {
     let dns = FakeDns::start(everything_at(&["127.0.0.2"])).await;
     let plain = FakeSite::start(SITE, |request| {
         let is_back = request.starts_with("GET /plain ");
@@ -71,7 +72,7 @@ async fn a_redirect_back_to_http_is_followed() {
 }
 
 #[tokio::test]
-async fn a_peer_without_tls_is_a_tls_error_and_a_silent_one_a_tls_timeout() {
+async fn h18_a_peer_without_tls_is_a_tls_error_and_a_silent_one_a_tls_timeout() {
     let dns = FakeDns::start(everything_at(&["127.0.0.2"])).await;
     let plain = FakeSite::start(SITE, |_| redirect(301, "https://example.com/x")).await;
     let no_tls = tokio::net::TcpListener::bind("127.0.0.2:0").await.unwrap();
@@ -88,5 +89,15 @@ async fn a_peer_without_tls_is_a_tls_error_and_a_silent_one_a_tls_timeout() {
         }
     };
     let (observation, ()) = tokio::join!(validate_at(&dns, &ports, "example.com"), garbage);
+    assert_eq!(observation.reason, Some(Reason::HttpTls));
+}
+
+#[tokio::test]
+async fn h18_tls_1_1_is_no_tls() {
+    let dns = FakeDns::start(everything_at(&["127.0.0.2"])).await;
+    let plain = FakeSite::start(SITE, |_| redirect(301, "https://example.com/x")).await;
+    let old = FakeTls::raw(SITE, server_hello([3, 2]), false).await;
+    let ports = [(80, plain.address.port()), (443, old.address.port())];
+    let observation = validate_at(&dns, &ports, "example.com").await;
     assert_eq!(observation.reason, Some(Reason::HttpTls));
 }

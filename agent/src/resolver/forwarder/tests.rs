@@ -8,6 +8,8 @@ use super::*;
 use crate::testing::fake_dns::{Asked, FakeDns, FakeRecord, Say, cname, dname, txt};
 use crate::testing::{LONG, budget, forwarder, forwarder_with, inquiry};
 
+mod attempts;
+
 const NAME: &str = "_acme-challenge.example.com";
 
 fn question(name: &str) -> Question {
@@ -34,7 +36,7 @@ fn flip(mut octets: Vec<u8>, position: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn ad_is_secure_and_its_absence_insecure() {
+async fn d1_ad_is_secure_and_its_absence_insecure() {
     let secure = ask(|_| Say::records(here())).await;
     assert_eq!((secure.outcome, secure.dnssec), (DnsOutcome::Answer, Dnssec::Secure));
     assert_eq!((secure.rcode, secure.ad, secure.attempts), (Some(0), Some(true), 1));
@@ -45,23 +47,27 @@ async fn ad_is_secure_and_its_absence_insecure() {
 }
 
 #[tokio::test]
-async fn without_required_validation_the_absence_of_ad_is_indeterminate() {
+async fn d30_without_required_validation_the_absence_of_ad_is_indeterminate() {
     let dns = FakeDns::start(|_| Say { ad: false, ..Say::records(here()) }).await;
     let engine = forwarder_with(&dns, Validation::NotRequired);
     let seen = engine.open(Deadline::after(LONG), budget()).ask(&question(NAME)).await;
     assert_eq!((seen.outcome, seen.dnssec), (DnsOutcome::Answer, Dnssec::Indeterminate));
     assert_eq!(engine.self_test().await, Ok(()));
+    let bogus = FakeDns::start(|_| Say::serv_fail(&[6])).await;
+    let engine = forwarder_with(&bogus, Validation::NotRequired);
+    let seen = engine.open(Deadline::after(LONG), budget()).ask(&question(NAME)).await;
+    assert_eq!(seen.outcome, DnsOutcome::Bogus, "a validating resolver delivers no data");
 }
 
 #[tokio::test]
-async fn denials_are_settled_at_once() {
+async fn d6_denials_are_settled_at_once() {
     let no_data = ask(|_| Say::no_data()).await;
     assert_eq!((no_data.outcome, no_data.attempts), (DnsOutcome::NoData, 1));
     assert_eq!(outcome(|_| Say::nx_domain()).await, DnsOutcome::NxDomain);
 }
 
 #[tokio::test]
-async fn a_denial_by_a_foreign_zone_is_malformed_and_one_by_nobody_must_be_insecure() {
+async fn d13_a_denial_by_a_foreign_zone_is_malformed_and_one_by_nobody_must_be_insecure() {
     let foreign = |_: &Asked| Say { soa: Some("other.com".to_owned()), ..Say::no_data() };
     assert_eq!(outcome(foreign).await, DnsOutcome::Malformed);
     let bare = |_: &Asked| Say { soa: None, ad: false, ..Say::no_data() };
@@ -79,7 +85,7 @@ fn aliases(length: usize) -> Vec<FakeRecord> {
 }
 
 #[tokio::test]
-async fn eleven_aliases_are_followed_and_twelve_are_not() {
+async fn d15_eleven_aliases_are_followed_and_twelve_are_not() {
     let seen = ask(|_| Say::records(aliases(11))).await;
     assert_eq!((seen.outcome, seen.chain.len()), (DnsOutcome::Answer, 11));
     assert_eq!(seen.answer_owner.as_deref(), Some("a11.example.com"));
@@ -87,7 +93,7 @@ async fn eleven_aliases_are_followed_and_twelve_are_not() {
 }
 
 #[tokio::test]
-async fn loops_end_as_alias_limit() {
+async fn d15_loops_end_as_alias_limit() {
     let two =
         |_: &Asked| Say::records(vec![cname(NAME, "b.example.com"), cname("B.example.com", NAME)]);
     assert_eq!(outcome(two).await, DnsOutcome::AliasLimit);
@@ -95,7 +101,7 @@ async fn loops_end_as_alias_limit() {
 }
 
 #[tokio::test]
-async fn a_chain_that_comes_in_pieces_is_asked_on() {
+async fn d9_a_chain_that_comes_in_pieces_is_asked_on() {
     let seen = ask(|asked| {
         let next = match asked.name.as_str() {
             NAME => cname(NAME, "b.example.com"),
@@ -112,7 +118,7 @@ async fn a_chain_that_comes_in_pieces_is_asked_on() {
 }
 
 #[tokio::test]
-async fn a_chain_that_never_ends_is_asked_on_eleven_times() {
+async fn d15_a_chain_that_never_ends_is_asked_on_eleven_times() {
     let dns = FakeDns::start(|asked| {
         Say::records(vec![cname(&asked.name, &format!("x.{}", asked.name))])
     });
@@ -123,7 +129,7 @@ async fn a_chain_that_never_ends_is_asked_on_eleven_times() {
 }
 
 #[tokio::test]
-async fn an_alias_to_nothing_has_the_denial_of_its_target() {
+async fn d9_an_alias_to_nothing_has_the_denial_of_its_target() {
     let alias = |soa: &str| Say {
         records: vec![cname(NAME, "b.example.net")],
         soa: Some(soa.to_owned()),
@@ -135,7 +141,7 @@ async fn an_alias_to_nothing_has_the_denial_of_its_target() {
 }
 
 #[tokio::test]
-async fn a_dname_is_followed_and_recorded_with_or_without_its_cname() {
+async fn d10_a_dname_is_followed_and_recorded_with_or_without_its_cname() {
     let made = cname(NAME, "_acme-challenge.example.net");
     let end = txt("_acme-challenge.example.net", &[b"value"]);
     let source = dname("example.com", "example.net");
@@ -148,7 +154,7 @@ async fn a_dname_is_followed_and_recorded_with_or_without_its_cname() {
 }
 
 #[tokio::test]
-async fn a_dname_that_makes_the_name_too_long_says_so() {
+async fn d10_a_dname_that_makes_the_name_too_long_says_so() {
     let target = vec!["a".repeat(60); 4].join(".");
     let long = move |_: &Asked| Say::records(vec![dname("example.com", &target)]);
     assert_eq!(outcome(long).await, DnsOutcome::NameTooLong);
@@ -160,7 +166,7 @@ async fn a_dname_that_makes_the_name_too_long_says_so() {
 }
 
 #[tokio::test]
-async fn two_cnames_at_one_owner_are_malformed_and_data_beside_one_are_ignored() {
+async fn d16_two_cnames_at_one_owner_are_malformed_and_data_beside_one_are_ignored() {
     let two = vec![cname(NAME, "b.example.com"), cname(NAME, "c.example.com")];
     assert_eq!(outcome(move |_| Say::records(two.clone())).await, DnsOutcome::Malformed);
     let beside = [here(), vec![cname(NAME, "b.example.com")]].concat();
@@ -169,13 +175,13 @@ async fn two_cnames_at_one_owner_are_malformed_and_data_beside_one_are_ignored()
 }
 
 #[tokio::test]
-async fn records_of_other_owners_are_ignored() {
+async fn d28_records_of_other_owners_are_ignored() {
     let seen = ask(|_| Say::records([vec![txt("example.org", &[b"x"])], here()].concat())).await;
     assert_eq!((seen.outcome, seen.rrset_count), (DnsOutcome::Answer, 1));
 }
 
 #[tokio::test]
-async fn a_truncated_reply_is_fetched_over_tcp() {
+async fn d18_a_truncated_reply_is_fetched_over_tcp() {
     let seen = ask(|asked| {
         let many = vec![txt(NAME, &[&[b'x'; 200]]); 250];
         Say { tc: !asked.tcp, ..Say::records(if asked.tcp { many } else { Vec::new() }) }
@@ -190,7 +196,7 @@ async fn a_truncated_reply_is_fetched_over_tcp() {
 }
 
 #[tokio::test]
-async fn a_question_in_another_case_is_believed_over_tcp_only() {
+async fn d21_a_question_in_another_case_is_believed_over_tcp_only() {
     let lower: fn(Vec<u8>) -> Vec<Vec<u8>> = |mut octets| {
         octets[12..40].make_ascii_lowercase();
         vec![octets]
@@ -200,7 +206,7 @@ async fn a_question_in_another_case_is_believed_over_tcp_only() {
 }
 
 #[tokio::test]
-async fn foreign_messages_are_ignored() {
+async fn d22_foreign_messages_are_ignored() {
     let first: fn(Vec<u8>) -> Vec<Vec<u8>> =
         |octets| vec![flip(octets.clone(), 0), flip(octets.clone(), 15), octets];
     let seen = ask(move |_| Say { distort: first, ..Say::records(here()) }).await;
@@ -211,7 +217,7 @@ async fn foreign_messages_are_ignored() {
 }
 
 #[tokio::test]
-async fn failures_are_asked_once_more() {
+async fn d23_failures_are_asked_once_more() {
     let dns = FakeDns::start(|_| Say::serv_fail(&[])).await;
     let seen = inquiry(&dns).ask(&question(NAME)).await;
     assert_eq!((seen.outcome, seen.attempts), (DnsOutcome::ServFail, 2));
@@ -228,7 +234,7 @@ async fn failures_are_asked_once_more() {
 }
 
 #[tokio::test]
-async fn servfail_is_bogus_by_its_extended_error_or_if_it_resolves_without_checking() {
+async fn d2_servfail_is_bogus_by_its_extended_error_or_if_it_resolves_without_checking() {
     for code in [6, 9, 12] {
         assert_eq!(outcome(move |_| Say::serv_fail(&[22, code])).await, DnsOutcome::Bogus);
     }
@@ -246,11 +252,15 @@ async fn servfail_is_bogus_by_its_extended_error_or_if_it_resolves_without_check
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_recurse_is_malformed_and_so_is_any_other_rcode() {
+async fn d29_a_server_that_does_not_recurse_is_malformed_and_so_is_any_other_rcode() {
     let no_recursion = |_: &Asked| Say { ra: false, ..Say::records(here()) };
     assert_eq!(outcome(no_recursion).await, DnsOutcome::Malformed);
     assert_eq!(outcome(|_| Say::rcode(OptRcode::NOTIMP)).await, DnsOutcome::Malformed);
     assert_eq!(outcome(|_| Say::rcode(OptRcode::BADVERS)).await, DnsOutcome::Malformed);
+}
+
+#[tokio::test]
+async fn d28_a_reply_that_does_not_decode_is_malformed_and_not_asked_again() {
     let undecodable: fn(Vec<u8>) -> Vec<Vec<u8>> =
         |octets| vec![octets[..octets.len() - 20].to_vec()];
     let seen = ask(move |_| Say { distort: undecodable, ..Say::records(here()) }).await;
@@ -258,7 +268,7 @@ async fn a_server_that_does_not_recurse_is_malformed_and_so_is_any_other_rcode()
 }
 
 #[tokio::test]
-async fn a_closed_port_is_unreachable_and_silence_is_timeout() {
+async fn d29_a_closed_port_is_unreachable_and_silence_is_timeout() {
     let dns = FakeDns::start(|_| Say::silence()).await;
     let seen = inquiry(&dns).ask(&question(NAME)).await;
     assert_eq!((seen.outcome, seen.attempts), (DnsOutcome::Timeout, 2));
@@ -269,7 +279,7 @@ async fn a_closed_port_is_unreachable_and_silence_is_timeout() {
 }
 
 #[tokio::test]
-async fn the_self_test_wants_ad() {
+async fn d29_the_self_test_wants_ad() {
     let root = |_: &Asked| crate::testing::fake_dns::record("", Rtype::SOA, vec![0; 22]);
     let good = FakeDns::start(move |asked| Say::records(vec![root(asked)])).await;
     assert_eq!(forwarder(&good).self_test().await, Ok(()));
@@ -279,7 +289,7 @@ async fn the_self_test_wants_ad() {
 }
 
 #[tokio::test]
-async fn the_budget_of_a_job_ends_its_questions() {
+async fn d27_the_budget_of_a_job_ends_its_questions() {
     let dns = FakeDns::start(|_| Say::records(here())).await;
     let budget = Arc::new(Budget::new(BudgetLimits { packets: 2, octets: 10_000 }));
     let open = || forwarder(&dns).open(Deadline::after(LONG), Arc::clone(&budget));

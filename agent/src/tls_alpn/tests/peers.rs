@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::testing::draft_certificate::{extension, ip};
-use crate::testing::fake_tls::signing_key;
+use crate::testing::fake_tls::{server_hello, signing_key};
 
 fn serving() -> Serving {
     let key = KeyPair::generate().unwrap();
@@ -138,16 +138,6 @@ impl ClientCertVerifier for AnyClient {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         vec![SignatureScheme::ECDSA_NISTP256_SHA256]
     }
-}
-
-/// A `ServerHello` of TLS 1.2 or before that selects `h2` (RFC 5246 7.4.1.3, RFC 7301 3.1).
-fn server_hello(version: [u8; 2]) -> Vec<u8> {
-    let alpn = [0, 0x10, 0, 5, 0, 3, 2, b'h', b'2'];
-    let extensions = [&[0, 9][..], &alpn].concat();
-    let hello = [&version[..], &[7; 32], &[0, 0xC0, 0x2B, 0], &extensions].concat();
-    let length = u8::try_from(hello.len()).unwrap();
-    let handshake = [&[2, 0, 0, length][..], &hello].concat();
-    [&[0x16, 3, 3, 0, length + 4][..], &handshake].concat()
 }
 
 #[tokio::test]

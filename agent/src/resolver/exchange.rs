@@ -35,8 +35,9 @@ impl Spent {
     }
 
     fn packet(&self) -> Result<(), DnsOutcome> {
+        self.budget.take_packet()?;
         self.packets.fetch_add(1, Ordering::Relaxed);
-        self.budget.take_packet()
+        Ok(())
     }
 
     fn octets(&self, octets: usize) -> Result<(), DnsOutcome> {

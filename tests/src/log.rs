@@ -36,19 +36,23 @@ pub struct Log {
 
 impl Cluster {
     /// Waits until the log has all that the stream has now, and audits it: it verifies, replays,
-    /// is the stream octet by octet with nothing in twice, and holds what the CA was told.
+    /// is the stream octet by octet as far back as that goes, with nothing in twice, and holds
+    /// what the CA was told.
     pub async fn audited(&self, ca: &CertificationAuthority) -> Log {
+        let kept = ca.kept();
         let log = self.verified().await;
         let stream = self.records().await;
-        let last = stream.cached_info().state.last_sequence.min(log.last());
+        let state = &stream.cached_info().state;
+        let (first, last) = (state.first_sequence, state.last_sequence.min(log.last()));
         let read = |seq| stream.get_raw_message(seq).map(move |message| (seq, message));
-        let mut messages = stream::iter(1..=last).map(read).buffered(READS_MAX);
+        let mut messages = stream::iter(first..=last).map(read).buffered(READS_MAX);
         while let Some((seq, message)) = messages.next().await {
-            assert_eq!(log.entry(seq), &*message.unwrap().payload, "entry {seq} is the stream's");
+            let message = message.unwrap_or_else(|error| panic!("sequence {seq}: {error}"));
+            assert_eq!(log.entry(seq), &*message.payload, "entry {seq} is the stream's");
         }
         log.holds_nothing_twice();
-        log.holds(&ca.kept());
-        let report = self.replay(ca);
+        log.holds(&kept);
+        let report = self.replay(&kept);
         assert!(report.has_passed(Severity::Warning), "{:#?}", report.findings);
         log
     }
@@ -65,15 +69,15 @@ impl Cluster {
         Log::verified(&self.layout().log(), &key)
     }
 
-    /// What an auditor finds who has the directory document and what the CA kept.
-    pub fn replay(&self, ca: &CertificationAuthority) -> Report {
+    /// What an auditor finds who has the directory document and what a CA kept.
+    pub fn replay(&self, kept: &[Recorded]) -> Report {
         let layout = self.layout();
-        let kept = verify::Options::default();
-        let shard = Shard { directory: layout.log(), key: self.log_key(), kept };
+        let options = verify::Options::default();
+        let shard = Shard { directory: layout.log(), key: self.log_key(), kept: options };
         let name = |recorded: &Recorded| recorded.decision.job.to_string();
         let options = replay::Options {
             directory: Some(std::fs::read(layout.directory_file()).unwrap()),
-            records: ca.kept().into_iter().map(|kept| (name(&kept), kept.octets)).collect(),
+            records: kept.iter().map(|kept| (name(kept), kept.octets.clone())).collect(),
             ..replay::Options::default()
         };
         replay::replay(&[shard], &options).unwrap()

@@ -39,7 +39,7 @@ pub(crate) fn cut_rrsets(observation: &mut Observation) {
 }
 
 /// What is least needed to decide again comes first.
-const STEPS: [fn(&mut Observation); 10] = [
+const STEPS: [fn(&mut Observation); 11] = [
     |observation| for_dns(observation, |seen| seen.ede.clear()),
     |observation| for_hops(observation, |hop| hop.body_head = None),
     // A CAA set stands once more, taken apart, in the CAA evidence.
@@ -54,6 +54,7 @@ const STEPS: [fn(&mut Observation); 10] = [
         observation.dns.clear();
         for_caa(observation, |caa| caa.climb.clear());
     },
+    |observation| observation.tls.iter_mut().for_each(|tls| tls.leaf = None),
     |observation| {
         observation.http.clear();
         observation.tls = None;
@@ -103,6 +104,8 @@ mod tests {
     use super::*;
     use crate::testing::fake_dns::{FakeDns, Say, caa, txt};
     use crate::testing::{checker, perform};
+    use mpic_common::evidence::TlsSeen;
+    use mpic_common::octets::{Hash, Octets};
     use mpic_common::testing::dns_01_job;
 
     /// Both observations of a job whose sets are large, all of it evidence.
@@ -170,6 +173,21 @@ mod tests {
         keep_authorizing(caa);
         assert_eq!((caa.records.len(), caa.authorized_by, caa.record_count), (1, Some(0), 21));
         assert_eq!(caa.records[0].value.escaped(), "ca.example");
+    }
+
+    #[tokio::test]
+    async fn s6_a_large_certificate_goes_before_what_was_negotiated() {
+        let mut observations = observed().await;
+        observations[0].tls = Some(TlsSeen {
+            alpn: Some(Octets(b"acme-tls/1".to_vec())),
+            leaf: Some(Octets(vec![7; 16_384])),
+            leaf_digest: Some(Hash::of(&[7; 16_384])),
+            ..TlsSeen::default()
+        });
+        cut_to(&mut observations, 6_000);
+        let tls = observations[0].tls.as_ref().unwrap();
+        assert_eq!((&tls.leaf, tls.leaf_digest), (&None, Some(Hash::of(&[7; 16_384]))));
+        assert!(tls.alpn.is_some() && observations[0].truncated);
     }
 
     #[tokio::test]

@@ -1,5 +1,7 @@
 //! Why a check did not pass: one closed list, the same for agents, coordinators and auditors.
 
+pub mod acme;
+
 use serde::{Deserialize, Serialize};
 
 /// What a perspective concludes. Only `Pass` corroborates.

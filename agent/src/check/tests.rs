@@ -19,6 +19,7 @@ mod caa;
 mod contacts;
 mod dns_change;
 mod dns_persistent;
+mod hostile;
 mod hosts;
 mod inputs;
 mod jobs;

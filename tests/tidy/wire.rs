@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 
 use crate::root;
 
-/// The base64 of each block that is headed by "```base64 " and a type.
+/// The base64 of each fenced block whose head is `base64` and a type.
 fn documented() -> BTreeMap<String, Vec<u8>> {
     let text = fs::read_to_string(root().join("docs/WIRE.md")).unwrap();
     text.split("```base64 ")

@@ -103,7 +103,7 @@ fn check_age(job: &Job, now: UnixMs) -> Result<(), FieldError> {
         format!("made at {made}, longer ago than {} s", JOB_LIFETIME.as_secs())
     } else if made.since(now) > CLOCK_SKEW {
         format!("made at {made}, in the future")
-    } else if job.deadline_ms.is_some_and(|deadline| deadline <= now) {
+    } else if job.deadline_ms.is_some_and(|deadline| deadline.plus(CLOCK_SKEW) < now) {
         "its deadline has passed".to_owned()
     } else {
         return Ok(());

@@ -130,6 +130,7 @@ pub async fn corroborate<P: Perspectives, C: Clock>(
     let started_ms = asker.clock.now();
     let left = question.answer_by.saturating_duration_since(started);
     let reserve = RECORD_RESERVE_MAX.min(left / 3);
+    let deadline = started + ATTEMPT_MAX.min(left.saturating_sub(reserve));
     let mut round = Round {
         asker,
         asked: question,
@@ -139,33 +140,34 @@ pub async fn corroborate<P: Perspectives, C: Clock>(
         rejections: Rejections::default(),
         rejected: Vec::new(),
         started,
-        deadline: started + ATTEMPT_MAX.min(left.saturating_sub(reserve)),
+        deadline,
     };
     let remotes: Vec<_> = round.attempt.plan().cohort.remotes().keys().cloned().collect();
     let primary = round.attempt.plan().primary.clone();
     match (primary, round.attempt.plan().job.dispatch) {
-        (Some(primary), Dispatch::Together) => round.ask(Some(&primary), &remotes),
+        (Some(primary), Dispatch::Together) => round.ask(Some(&primary), &remotes, deadline),
         (Some(primary), Dispatch::PrimaryFirst) => {
-            round.ask(Some(&primary), &[]);
-            round.hear_primary(&primary).await;
+            let until = round.primary_deadline();
+            round.ask(Some(&primary), &[], until);
+            round.hear_primary(&primary, until).await;
             if round.attempt.primary_passed() {
-                round.ask(None, &remotes);
+                round.ask(None, &remotes, deadline);
             } else {
                 round.leave_out(&remotes);
             }
         }
-        (None, _) => round.ask(None, &remotes),
+        (None, _) => round.ask(None, &remotes, deadline),
     }
     round.hear_all().await;
     round.close(started_ms)
 }
 
 impl<P: Perspectives, C: Clock> Round<'_, P, C> {
-    /// Signs one assignment for all of them and sends it.
-    fn ask(&mut self, primary: Option<&PerspectiveId>, remotes: &[PerspectiveId]) {
+    /// Signs one assignment for all of them and sends it; they have until `until`.
+    fn ask(&mut self, primary: Option<&PerspectiveId>, remotes: &[PerspectiveId], until: Instant) {
         let now = Instant::now();
         let plan = self.attempt.plan();
-        let budget = self.deadline.saturating_duration_since(now).saturating_sub(NETWORK_ALLOWANCE);
+        let budget = until.saturating_duration_since(now).saturating_sub(NETWORK_ALLOWANCE);
         let asked_in_all = plan.cohort.remotes().len() + usize::from(plan.primary.is_some());
         let reply_octets_max = reply_octets_max(asked_in_all);
         let assignment = Assignment {
@@ -181,7 +183,7 @@ impl<P: Perspectives, C: Clock> Round<'_, P, C> {
         .sign(&self.asker.key);
         let octets = Bytes::from(assignment.octets);
         self.assignments.push(octets.clone());
-        let remote_resend = now + self.deadline.saturating_duration_since(now).mul_f64(0.4);
+        let remote_resend = now + until.saturating_duration_since(now).mul_f64(0.4);
         let primaries =
             primary.into_iter().map(|code| (code, PerspectiveRole::Primary, now + PRIMARY_RESEND));
         let others = remotes.iter().map(|code| (code, PerspectiveRole::Remote, remote_resend));
@@ -203,10 +205,13 @@ impl<P: Perspectives, C: Clock> Round<'_, P, C> {
         }
     }
 
-    /// Waits for the primary, all but what the remotes need.
-    async fn hear_primary(&mut self, primary: &PerspectiveId) {
+    /// The primary has all but what the remotes need.
+    fn primary_deadline(&self) -> Instant {
         let span = self.deadline.saturating_duration_since(self.started);
-        let until = self.deadline - REMOTES_RESERVE.min(span / 2);
+        self.deadline - REMOTES_RESERVE.min(span / 2)
+    }
+
+    async fn hear_primary(&mut self, primary: &PerspectiveId, until: Instant) {
         match timeout_at(until, self.asks.next()).await {
             Ok(Some((code, answered))) => self.hear(code, answered),
             _ => self.attempt.on_missing(primary.clone(), Missing::Timeout),

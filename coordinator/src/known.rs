@@ -43,6 +43,9 @@ struct Jobs {
     in_flight: BTreeMap<CaId, usize>,
 }
 
+/// Jobs that are remembered.
+const JOBS_MAX: usize = 100_000;
+
 /// Repeats that one job's answer goes to.
 const WAITING_MAX: usize = 16;
 
@@ -98,13 +101,17 @@ impl Known {
 }
 
 impl Jobs {
-    /// A job this old is refused as expired before it comes here, and has its answer.
+    /// A job this old is refused as expired before it comes here, and has its answer. Where there
+    /// are too many, a repeat of the oldest is asked afresh, and finds the record in the stream.
     fn forget_old(&mut self, now: UnixMs) {
         let oldest = now.minus(DUPLICATE_WINDOW + CLOCK_SKEW);
-        while let Some(first) = self.states.first_entry()
-            && first.key().0.time() < oldest
-            && matches!(first.get(), State::Recorded { .. })
-        {
+        let surplus = self.states.len().saturating_sub(JOBS_MAX);
+        for forgotten in 0.. {
+            let Some(first) = self.states.first_entry() else { break };
+            let is_done = matches!(first.get(), State::Recorded { .. });
+            if !is_done || (forgotten >= surplus && first.key().0.time() >= oldest) {
+                break;
+            }
             first.remove();
         }
     }

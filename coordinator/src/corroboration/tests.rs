@@ -184,6 +184,15 @@ async fn a_silent_primary_ends_in_time_for_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_assignment_gives_no_more_time_than_is_waited_for() {
+    use mpic_common::wire::{Envelope, Kind, decode_body};
+    let (heard, elapsed) = ask([("p0", Behaviour::Silent)], |_| {}).await;
+    let sent = Envelope::parse(&heard.assignments[0], heard.assignments[0].len()).unwrap();
+    let sent: Assignment = decode_body(Kind::Assignment, sent.body).unwrap();
+    assert_eq!(sent.budget_ms + millis(NETWORK_ALLOWANCE), millis(elapsed));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_comes_after_the_decision_is_left_with_the_stragglers() {
     let late = Behaviour::After(Duration::from_millis(500), Seen::Expected);
     let (mut heard, _) = ask([("r0", late)], |_| {}).await;

@@ -119,11 +119,8 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
             };
             let recorded = self.recorder.record(&publication, Instant::now() + REFUSAL_WAIT).await;
             if let Err(error) = recorded {
+                // Told all the same: a refusal permits nothing.
                 tracing::error!(%ca, %error, "a refusal is not recorded");
-                let unrecorded =
-                    Refusal { code: RefusalCode::Unrecorded, errors: Vec::new(), ..refusal };
-                let (_, answer) = self.refusal_answer(ca, &unrecorded, 1);
-                return self.tell(&request.reply, &answer).await;
             }
         }
         self.tell(&request.reply, &answer).await;

@@ -171,7 +171,12 @@ impl Cluster {
 
     /// Stops a process where it is: it keeps its connections and says nothing.
     pub fn freeze(&self, name: &str) {
-        self.process(name).signal(Signal::STOP);
+        let process = self.process(name);
+        process.signal(Signal::STOP);
+        // It goes on until each of its threads was scheduled once.
+        while !process.is_stopped() {
+            std::thread::yield_now();
+        }
     }
 
     /// Lets a frozen process go on.

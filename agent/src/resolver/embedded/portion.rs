@@ -2,8 +2,7 @@
 //!
 //! The validator sees nothing else. Records of other owners and classes cannot make a reply bogus,
 //! and cannot make it pass. A signature whose signer is not the owner or an ancestor of it counts
-//! as none (RFC 4035 5.3.1): the validator takes records whose first signature names an insecure
-//! zone, wherever that is, for insecure.
+//! as none (RFC 4035 5.3.1), so that no insecure zone elsewhere speaks for a signed one.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! Hashes out of tiles that somebody else wrote, believed only where they lead to a known root.
 //!
-//! `TileHashReader` of `tlog_tiles` 0.2 is not used: it leaves a tile unchecked where several
-//! subtrees of the root lie in one tile, which a test below would notice.
+//! Every tile is checked whole before any hash of it counts, also where several subtrees of the
+//! root lie in one tile.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

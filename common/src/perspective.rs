@@ -115,6 +115,8 @@ pub struct Perspective {
     pub region: String,
     /// The autonomous system that its traffic comes from.
     pub asn: u32,
+    /// Who runs the network or the machines there, where the directory says.
+    pub provider: Option<String>,
     /// Where its checks leave for the Internet.
     pub egress: Place,
     /// Where its resolver leaves for the Internet.

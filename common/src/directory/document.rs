@@ -108,6 +108,9 @@ pub struct PerspectiveEntry {
     pub region: String,
     /// The autonomous system of its egress.
     pub asn: u32,
+    /// Who runs the network or the machines there; nil where the operator does not say.
+    #[serde(default)]
+    pub provider: Option<String>,
     /// 10^-6 degrees, of its egress.
     pub latitude_udeg: i32,
     /// 10^-6 degrees, of its egress.
@@ -231,6 +234,7 @@ impl Directory {
             code: entry.code.clone(),
             region: entry.region,
             asn: entry.asn,
+            provider: entry.provider,
             egress: place("perspectives.latitude_udeg", entry.registry, egress)?,
             resolver: place("perspectives.resolver_latitude_udeg", entry.registry, resolver)?,
         };

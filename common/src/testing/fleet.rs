@@ -115,6 +115,7 @@ impl Fleet {
             registry,
             region: code.to_string(),
             asn: 64_500,
+            provider: None,
             latitude_udeg: latitude,
             longitude_udeg: longitude,
             resolver_registry: registry,

@@ -30,8 +30,9 @@ impl<'a, 'p> Pool<'a, 'p> {
         self.largest_of(self.all())
     }
 
-    /// A cohort of `size`, at most the largest: each next one from the region, and then from the
-    /// autonomous system, that has the fewest so far; among equals the preferred.
+    /// A cohort of `size`, at most the largest: each next one from the region, then from the
+    /// provider, and then from the autonomous system that has the fewest so far; among equals the
+    /// preferred.
     pub(super) fn spread(&self, size: usize) -> Vec<&'p Perspective> {
         let (mut left, mut taken): (u64, Vec<&Perspective>) = (self.all(), Vec::new());
         while taken.len() < size {
@@ -45,7 +46,8 @@ impl<'a, 'p> Pool<'a, 'p> {
                         taken.iter().filter(|other| is_same(other, candidate)).count()
                     };
                     let region = same(|one, other| one.egress.registry == other.egress.registry);
-                    (region, same(|one, other| one.asn == other.asn), *index)
+                    let provider = same(is_of_the_same_provider);
+                    (region, provider, same(|one, other| one.asn == other.asn), *index)
                 });
             let Some((index, candidate)) = next else { break };
             taken.push(candidate);
@@ -83,4 +85,9 @@ impl<'a, 'p> Pool<'a, 'p> {
             }
         }
     }
+}
+
+/// A provider that nobody names is nobody else's.
+fn is_of_the_same_provider(one: &Perspective, other: &Perspective) -> bool {
+    one.provider.is_some() && one.provider == other.provider
 }

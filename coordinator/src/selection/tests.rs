@@ -36,6 +36,24 @@ fn a_job_may_ask_for_fewer_and_the_seed_chooses() {
 }
 
 #[test]
+fn one_provider_does_not_make_a_cohort_where_there_is_a_choice() {
+    let fleet = Fleet::of(&[RegionalInternetRegistry::Arin; 6]);
+    let directory = fleet.directory();
+    let of = |index: usize| if index < 3 { "one" } else { "other" }.to_owned();
+    let perspectives: Vec<_> = directory
+        .perspectives(NOW)
+        .enumerate()
+        .map(|(index, one)| Perspective { provider: Some(of(index)), ..one.clone() })
+        .collect();
+    let candidates: Vec<_> = perspectives.iter().collect();
+    let cohort = Pool::new(&candidates).spread(2);
+    assert_ne!(cohort[0].provider, cohort[1].provider);
+    let unnamed: Vec<_> = directory.perspectives(NOW).collect();
+    let codes: Vec<_> = Pool::new(&unnamed).spread(2).into_iter().map(|one| &one.code).collect();
+    assert_eq!(codes, [&unnamed[0].code, &unnamed[1].code], "nobody is of one provider");
+}
+
+#[test]
 fn too_few_remotes_are_refused_before_anyone_is_asked() {
     let error = select_from(&Fleet::new(4), &dns_01_job("a.example"), 1).unwrap_err();
     assert_eq!(error, SelectionError::TooFew { needed: 5, found: 4 });

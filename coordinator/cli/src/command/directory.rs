@@ -92,12 +92,13 @@ impl fmt::Display for Shown<'_> {
         for (code, ca) in directory.cas() {
             writeln!(f, "CA      {code}: {}", ca.issuer_domains.join(", "))?;
         }
-        let mut table = Table::new(["perspective", "region", "registry", "AS"]);
-        for Perspective { code, region, asn, egress, .. } in
+        let mut table = Table::new(["perspective", "region", "registry", "AS", "provider"]);
+        for Perspective { code, region, asn, provider, egress, .. } in
             directory.perspectives(SystemClock.now())
         {
             let registry = egress.registry.to_string();
-            table.push([code.to_string(), region.clone(), registry, asn.to_string()]);
+            let provider = provider.clone().unwrap_or_default();
+            table.push([code.to_string(), region.clone(), registry, asn.to_string(), provider]);
         }
         write!(f, "{table}")
     }

@@ -103,6 +103,7 @@ fn perspective(member: &Member, asn: u32, now: UnixMs) -> PerspectiveEntry {
         registry: site.registry,
         region: site.region.to_owned(),
         asn,
+        provider: None,
         latitude_udeg: site.latitude_udeg,
         longitude_udeg: site.longitude_udeg,
         resolver_registry: site.registry,

@@ -35,6 +35,7 @@ struct WrittenPerspective {
     code: PerspectiveId,
     region: String,
     asn: u32,
+    provider: Option<String>,
     egress: WrittenPlace,
     /// Where the egress is, if it is not said.
     resolver: Option<WrittenPlace>,
@@ -148,6 +149,7 @@ impl WrittenPerspective {
             registry: self.egress.registry,
             region: self.region,
             asn: self.asn,
+            provider: self.provider,
             latitude_udeg: udeg(self.egress.latitude),
             longitude_udeg: udeg(self.egress.longitude),
             resolver_registry: resolver.registry,

@@ -20,7 +20,7 @@ use mpic_common::subject;
 use mpic_runtime::clock::{Clock, SystemClock};
 use mpic_runtime::directory::Source;
 use mpic_runtime::discovery::{Discovery, Endpoint, Service, Stats, process_id};
-use mpic_runtime::nats::{self, BusError, Role};
+use mpic_runtime::nats::{self, BusError, BusHealth, Own, Role};
 use mpic_runtime::process::{self, Arguments, Failure};
 use mpic_runtime::supervisor::Supervisor;
 use mpic_runtime::{keys, readiness, telemetry};
@@ -48,6 +48,7 @@ fn main() -> ExitCode {
 
 fn prepare(arguments: &Arguments) -> Result<Prepared, Failure> {
     let config = Config::load(&arguments.config)?;
+    nats::check(&config.bus)?;
     let key = keys::load(&config.key_file)?;
     let source = Source {
         file: config.directory_file.clone(),
@@ -72,7 +73,9 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
 
     let (client, events) = nats::connect(&config.bus, role(&config)).await?;
     let mut supervisor = Supervisor::new()?;
-    supervisor.spawn("bus", nats::watch(events, supervisor.stop()));
+    let (own_echo, bus) = (own_echo(&config), Arc::new(BusHealth::default()));
+    supervisor
+        .spawn("bus", nats::watch(client.clone(), events, Arc::clone(&bus), supervisor.stop()));
     supervisor.spawn("health", Arc::clone(&health).run(engine.clone(), supervisor.stop()));
 
     let directories = Arc::new(directories);
@@ -104,15 +107,20 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
     supervisor.spawn("discovery", discovery.run(supervisor.stop()));
     let assignments = Assignments::subscribe(client.clone(), config.perspective.clone()).await?;
     supervisor.spawn("responder", responder.run(client.clone(), assignments, supervisor.stop()));
-    nats::echo(&client, "agent", config.perspective.as_str()).await?;
+    nats::settle(&client, &own_echo, &bus).await?;
+    supervisor.spawn("echo", nats::beat(client.clone(), own_echo.clone(), bus, supervisor.stop()));
     readiness::notify();
     tracing::info!(perspective = %config.perspective, "ready");
 
     let ended = supervisor.run(DRAIN).await;
     client.flush().await?;
     // The server answers in order: once the echo is back it has every reply.
-    nats::echo(&client, "agent", config.perspective.as_str()).await?;
+    nats::echo(&client, &own_echo).await?;
     Ok(ended?)
+}
+
+fn own_echo(config: &Config) -> Own {
+    Own { role: "agent", code: config.perspective.to_string() }
 }
 
 fn role(config: &Config) -> Role {

@@ -18,7 +18,7 @@ use mpic_coordinator::recorder::Recorder;
 use mpic_runtime::clock::{Clock, SystemClock};
 use mpic_runtime::directory::{Document, Source};
 use mpic_runtime::discovery::{Discovery, Endpoint, Service, Stats, process_id};
-use mpic_runtime::nats::{self, Role};
+use mpic_runtime::nats::{self, BusHealth, Own, Role};
 use mpic_runtime::process::{self, Arguments, Failure};
 use mpic_runtime::supervisor::Supervisor;
 use mpic_runtime::{keys, readiness, stream, telemetry};
@@ -43,6 +43,7 @@ fn main() -> ExitCode {
 
 fn prepare(arguments: &Arguments) -> Result<Prepared, Failure> {
     let config = Config::load(&arguments.config)?;
+    nats::check(&config.bus)?;
     let key = keys::load(&config.key_file)?;
     let secret = keys::load_seed(&config.seed_file)?;
     let source = Source {
@@ -65,7 +66,10 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
     let records = context.get_stream_no_info(subject::AUDIT_STREAM).await?;
 
     let mut supervisor = Supervisor::new()?;
-    supervisor.spawn("bus", nats::watch(events, supervisor.stop()));
+    let own = Own { role: "coordinator", code: config.code.to_string() };
+    let bus = Arc::new(BusHealth::default());
+    supervisor
+        .spawn("bus", nats::watch(client.clone(), events, Arc::clone(&bus), supervisor.stop()));
 
     let (acks, replies) = (Multiplexer::default(), Multiplexer::default());
     // Replies and acknowledgements are read until the last job has ended.
@@ -76,7 +80,7 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
     let mut hearing = Hearing::new(client.clone(), config.code.clone(), replies.clone());
     hearing.follow(&document.directory).await?;
     let recorder = Recorder::new(client.clone(), config.code.clone(), acks, records);
-    nats::echo(&client, "coordinator", config.code.as_str()).await?;
+    nats::settle(&client, &own, &bus).await?;
     let directories = Directories::hold(candidates, document, &recorder).await?;
 
     let permits = Arc::new(Semaphore::new(config.jobs_max.get()));
@@ -112,7 +116,8 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
     // The subscriptions end with the task, and the task after the jobs in flight.
     let hearing = tokio::task::JoinSet::from_iter([following]);
     supervisor.spawn("intake", intake.run(jobs, supervisor.stop()));
-    nats::echo(&client, "coordinator", config.code.as_str()).await?;
+    nats::settle(&client, &own, &bus).await?;
+    supervisor.spawn("echo", nats::beat(client.clone(), own, bus, supervisor.stop()));
     readiness::notify();
     tracing::info!(coordinator = %config.code, "ready");
 

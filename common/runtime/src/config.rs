@@ -66,8 +66,66 @@ pub fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BusConfig {
-    /// Every server, such as `nats://127.0.0.1:4222`. New servers are not learnt from the bus.
+    /// Every server, such as `tls://bus-0.example:4222`. New servers are not learnt from the bus.
     pub servers: Vec<String>,
+    /// The seed of the nkey that this process is known by, `SU` and more, mode 0600. Required
+    /// but on loopback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nkey_file: Option<PathBuf>,
+    /// The channel. Required but on loopback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsConfig>,
+}
+
+/// The channel to the bus: TLS 1.3, in which both sides show a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The certificates of the authorities that may vouch for a server, PEM. Required.
+    pub ca: PathBuf,
+    /// The own certificate and what leads to its authority, PEM. Required.
+    pub certificate: PathBuf,
+    /// Its key, PEM, mode 0600. Required.
+    pub key: PathBuf,
+}
+
+impl BusConfig {
+    /// Servers without an identity to show them, which only loopback allows.
+    pub fn without_identity(servers: Vec<String>) -> Self {
+        Self { servers, nkey_file: None, tls: None }
+    }
+
+    /// Whether the servers can be used so.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.servers.is_empty() {
+            return Err(ConfigError::key("bus.servers", "[]", "at least one is needed"));
+        }
+        self.servers.iter().try_for_each(|server| self.check_server(server))
+    }
+
+    fn check_server(&self, server: &str) -> Result<(), ConfigError> {
+        let wrong = |reason: &str| Err(ConfigError::key("bus.servers", server, reason));
+        let Ok(address) = server.parse::<async_nats::ServerAddr>() else {
+            return wrong("it is no URL such as tls://bus-0.example:4222");
+        };
+        if address.has_user_pass() {
+            // The value is not told: it holds a secret.
+            let reason = "a secret belongs into a file, not into a URL";
+            return Err(ConfigError::key("bus.servers", "", reason));
+        }
+        if !matches!(address.scheme(), "nats" | "tls") {
+            return wrong("its scheme is not nats or tls");
+        }
+        if self.tls.is_some() && self.nkey_file.is_some() {
+            return Ok(());
+        }
+        let host = address.host().trim_matches(['[', ']']);
+        let is_loopback = host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        if is_loopback {
+            return Ok(());
+        }
+        wrong("it is not on loopback, so bus.nkey_file and bus.tls are required")
+    }
 }
 
 /// What a process says of itself.
@@ -94,5 +152,41 @@ pub enum LogFormat {
 impl Default for LogConfig {
     fn default() -> Self {
         Self { filter: "info".to_owned(), format: LogFormat::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        let config: BusConfig = toml::from_str(text).unwrap();
+        config.check().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_bus_beyond_this_host_is_reached_by_tls_with_an_nkey_or_not_at_all() {
+        let loopback = r#"servers = ["nats://127.0.0.1:4222", "nats://[::1]:4222"]"#;
+        assert!(toml::from_str::<BusConfig>(loopback).unwrap().check().is_ok());
+        let distant = r#"servers = ["nats://127.0.0.1:4222", "tls://bus-0.example:4222"]"#;
+        assert!(refused(distant).contains("bus.nkey_file and bus.tls are required"));
+        let half = format!("nkey_file = \"x\"\n{distant}");
+        assert!(refused(&half).starts_with("bus.servers `tls://bus-0.example:4222`"));
+        let whole = format!(
+            "nkey_file = \"x\"\n{distant}\n[tls]\nca = \"a\"\ncertificate = \"b\"\nkey = \"c\""
+        );
+        assert!(toml::from_str::<BusConfig>(&whole).unwrap().check().is_ok());
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_refused_and_not_repeated() {
+        let said = refused(r#"servers = ["tls://me:hunter2@bus-0.example:4222"]"#);
+        assert!(said.contains("belongs into a file") && !said.contains("hunter2"), "{said}");
+    }
+
+    #[test]
+    fn what_is_no_server_is_named() {
+        assert!(refused("servers = []").contains("at least one"));
+        assert!(refused(r#"servers = ["wss://127.0.0.1:443"]"#).contains("scheme"));
     }
 }

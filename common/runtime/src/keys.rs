@@ -1,10 +1,12 @@
-//! Signing keys in files: base64 of the 32-octet seed on one line, readable by their owner alone.
+//! Keys in files that are readable by their owner alone: signing keys as base64 of the 32-octet
+//! seed on one line, nkeys in their own text form. None is ever used as the other.
 
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use mpic_common::signature::SigningKey;
+use nkeys::{KeyPair, KeyPairType};
 
 /// Why a key file is of no use. It never says what the file holds.
 #[derive(Debug, thiserror::Error)]
@@ -31,19 +33,68 @@ pub enum KeyFileError {
         /// Which.
         path: PathBuf,
     },
+    /// No nkey.
+    #[error("the key file {path} does not hold the seed of a user's nkey, SU and more")]
+    Nkey {
+        /// Which.
+        path: PathBuf,
+    },
     /// No randomness to be had.
     #[error("the system gives no random octets")]
     Random(#[from] getrandom::Error),
 }
 
-/// Reads the 32 secret octets at `path`.
-pub fn load_seed(path: &Path) -> Result<[u8; 32], KeyFileError> {
-    let io = |source| KeyFileError::Io { path: path.to_owned(), source };
-    let mode = std::fs::metadata(path).map_err(io)?.mode() & 0o777;
+/// Whether the file at `path` is readable by its owner alone.
+pub fn check_mode(path: &Path) -> Result<(), KeyFileError> {
+    let metadata = std::fs::metadata(path);
+    let mode = metadata.map_err(|source| io(path, source))?.mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(KeyFileError::Mode { path: path.to_owned(), mode });
     }
-    let text = std::fs::read_to_string(path).map_err(io)?;
+    Ok(())
+}
+
+fn read_secret(path: &Path) -> Result<String, KeyFileError> {
+    check_mode(path)?;
+    std::fs::read_to_string(path).map_err(|source| io(path, source))
+}
+
+fn io(path: &Path, source: std::io::Error) -> KeyFileError {
+    KeyFileError::Io { path: path.to_owned(), source }
+}
+
+/// Writes what nobody else may read to `path`, which must not exist.
+pub fn create_secret(path: &Path, text: &str) -> Result<(), KeyFileError> {
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|source| io(path, source))
+}
+
+/// Reads the nkey at `path`, which must be a user's.
+pub fn load_nkey(path: &Path) -> Result<KeyPair, KeyFileError> {
+    KeyPair::from_seed(read_secret(path)?.trim_end())
+        .ok()
+        .filter(|key| key.key_pair_type() == KeyPairType::User)
+        .ok_or_else(|| KeyFileError::Nkey { path: path.to_owned() })
+}
+
+/// Makes a user's nkey at `path`, which must not exist.
+pub fn create_nkey(path: &Path) -> Result<KeyPair, KeyFileError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)?;
+    let unusable = |_| KeyFileError::Nkey { path: path.to_owned() };
+    let key = KeyPair::new_from_raw(KeyPairType::User, seed).map_err(unusable)?;
+    create_secret(path, &format!("{}\n", key.seed().map_err(unusable)?))?;
+    Ok(key)
+}
+
+/// Reads the 32 secret octets at `path`.
+pub fn load_seed(path: &Path) -> Result<[u8; 32], KeyFileError> {
+    let text = read_secret(path)?;
     data_encoding::BASE64
         .decode(text.trim_end().as_bytes())
         .ok()
@@ -58,16 +109,9 @@ pub fn load(path: &Path) -> Result<SigningKey, KeyFileError> {
 
 /// Makes a seed at `path`, which must not exist.
 pub fn create_seed(path: &Path) -> Result<[u8; 32], KeyFileError> {
-    let io = |source| KeyFileError::Io { path: path.to_owned(), source };
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)?;
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(io)?;
-    writeln!(file, "{}", data_encoding::BASE64.encode(&seed)).map_err(io)?;
+    create_secret(path, &format!("{}\n", data_encoding::BASE64.encode(&seed)))?;
     Ok(seed)
 }
 
@@ -100,5 +144,18 @@ mod tests {
         create_seed(&path).unwrap();
         std::fs::write(&path, "almost a secret").unwrap();
         assert!(!format!("{:?}", load(&path).unwrap_err()).contains("almost"));
+    }
+
+    #[test]
+    fn an_nkey_is_kept_and_never_taken_for_a_signing_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nkey");
+        let key = create_nkey(&path).unwrap();
+        assert!(key.public_key().starts_with('U'));
+        assert_eq!(load_nkey(&path).unwrap().public_key(), key.public_key());
+        assert!(matches!(load(&path), Err(KeyFileError::Format { .. })));
+        let signing = dir.path().join("signing");
+        create(&signing).unwrap();
+        assert!(matches!(load_nkey(&signing), Err(KeyFileError::Nkey { .. })));
     }
 }

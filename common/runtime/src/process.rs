@@ -93,7 +93,8 @@ where
     }
 }
 
-fn is_denied(error: &(dyn Error + 'static)) -> bool {
-    let is_this = matches!(error.downcast_ref(), Some(BusError::Denied(_)));
+/// Whether the bus turned the process away.
+pub fn is_denied(error: &(dyn Error + 'static)) -> bool {
+    let is_this = error.downcast_ref().is_some_and(BusError::is_denial);
     is_this || error.source().is_some_and(is_denied)
 }

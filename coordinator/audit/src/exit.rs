@@ -2,8 +2,7 @@
 
 use mpic_audit::appender::AppendError;
 use mpic_audit::startup::StartError;
-use mpic_runtime::nats::BusError;
-use mpic_runtime::process::EXIT_DENIED;
+use mpic_runtime::process::{EXIT_DENIED, is_denied};
 use mpic_runtime::supervisor::Ended;
 use thiserror::Error;
 
@@ -22,11 +21,12 @@ impl Exit {
     /// 70 evidence conflict, 74 I/O, 75 temporary, 77 denied by the bus, 78 configuration.
     pub(crate) fn code(&self) -> u8 {
         match self {
+            Self::Start(error) if is_denied(error) => EXIT_DENIED,
             Self::Start(error) => error.exit_code(),
             Self::Run(Ended::Failed { source, .. }) => {
                 if let Some(error) = source.downcast_ref::<AppendError>() {
                     error.exit_code()
-                } else if let Some(BusError::Denied(_)) = source.downcast_ref::<BusError>() {
+                } else if is_denied(&**source) {
                     EXIT_DENIED
                 } else {
                     TEMPORARY

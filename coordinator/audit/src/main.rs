@@ -5,6 +5,7 @@ mod exit;
 
 use std::error::Error;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::{Client, jetstream};
@@ -17,7 +18,7 @@ use mpic_audit::startup::{self, StartError, Started};
 use mpic_audit::status::Reporter;
 use mpic_common::subject;
 use mpic_runtime::clock::SystemClock;
-use mpic_runtime::nats::{self, BusError, BusEvent, Role};
+use mpic_runtime::nats::{self, BusError, BusEvent, BusHealth, Own, Role};
 use mpic_runtime::supervisor::Supervisor;
 use mpic_runtime::{config, process, readiness, telemetry};
 use tokio::sync::mpsc;
@@ -45,6 +46,7 @@ fn configure() -> Result<(Arguments, Config), Box<dyn Error>> {
     let arguments = Arguments::parse(std::env::args().skip(1))?;
     let config: Config = config::load(&arguments.config)?;
     config.key()?;
+    nats::check(&config.bus)?;
     telemetry::init(&config.log)?;
     Ok((arguments, config))
 }
@@ -113,8 +115,11 @@ async fn run(
     supervisor.spawn("appender", appending);
     supervisor.spawn("consumer", consumer::run(pulled, appender, limits, stop.clone()));
     supervisor.spawn("status", reporter.run(stop.clone()));
-    supervisor.spawn("bus", nats::watch(events, stop));
-    nats::echo(&client, "audit", "").await.map_err(StartError::from)?;
+    let own = Own { role: "audit", code: String::new() };
+    let bus = Arc::new(BusHealth::default());
+    supervisor.spawn("bus", nats::watch(client.clone(), events, Arc::clone(&bus), stop.clone()));
+    nats::settle(&client, &own, &bus).await.map_err(StartError::from)?;
+    supervisor.spawn("echo", nats::beat(client, own, bus, stop));
     background::verify_once(config.directory(), key);
     let (size, root) = head.unzip();
     readiness::notify();

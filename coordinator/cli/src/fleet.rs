@@ -218,7 +218,7 @@ impl Fleet {
         let shared = Shared {
             layout,
             root: self.keys()?.root.public(),
-            bus: BusConfig { servers: vec![bus.to_owned()] },
+            bus: BusConfig::without_identity(vec![bus.to_owned()]),
         };
         write_toml(&layout.config("audit"), &audit::config(&shared))?;
         for member in self.members() {

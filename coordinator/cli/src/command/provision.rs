@@ -47,7 +47,8 @@ impl Provision {
             subscription_capacity: 64,
             client_capacity: 64,
         };
-        let (client, _events) = nats::connect(&BusConfig { servers: self.servers }, role).await?;
+        let bus = BusConfig::without_identity(self.servers);
+        let (client, _events) = nats::connect(&bus, role).await?;
         let octets_max = i64::from(self.decisions_per_day) * DAYS * DECISION_OCTETS;
         stream::provision(&jetstream::new(client), octets_max, self.replicas).await?;
         writeln!(

@@ -161,7 +161,8 @@ async fn provision(bus: &str) -> Result<(), Failure> {
         subscription_capacity: 64,
         client_capacity: 64,
     };
-    let (client, _) = nats::connect(&BusConfig { servers: vec![bus.to_owned()] }, role).await?;
+    let (client, _) =
+        nats::connect(&BusConfig::without_identity(vec![bus.to_owned()]), role).await?;
     stream::provision(&jetstream::new(client), STREAM_OCTETS_MAX, 1).await?;
     Ok(())
 }

@@ -63,6 +63,8 @@ pub struct Rules {
     pub dns_budget: BudgetLimits,
     /// The operator's choices about methods.
     pub methods: MethodRules,
+    /// Octets of one encoded observation; evidence beyond them is cut.
+    pub observation_octets_max: usize,
 }
 
 /// Choices about methods. All but the defaults are relaxations.
@@ -203,7 +205,8 @@ impl<E: DnsEngine, C: Clock> Checker<E, C> {
     }
 
     fn begin<'a>(&self, check: CheckKind, job: &'a Job) -> Begun<'a> {
-        Begun { check, job, started_ms: self.clock.now(), started: Instant::now() }
+        let octets_max = self.rules.observation_octets_max;
+        Begun { check, job, started_ms: self.clock.now(), started: Instant::now(), octets_max }
     }
 }
 

@@ -73,6 +73,9 @@ pub struct Config {
     pub log: LogConfig,
 }
 
+/// Room for what every observation holds, and for the evidence of most.
+const OBSERVATION_OCTETS_LEAST: usize = 16_384;
+
 fn remote() -> PerspectiveRole {
     PerspectiveRole::Remote
 }
@@ -207,6 +210,9 @@ pub struct LimitsConfig {
     /// Milliseconds that an assignment's deadline may lie beyond its budget: more means that one
     /// of the two clocks is wrong. Default 300,000.
     pub clock_skew_ms: u64,
+    /// Octets of one check's observation, encoded, at least 16,384: more evidence is cut when the
+    /// check ends, before the reply is cut to what its assignment allows. Default 393,216.
+    pub observation_octets: usize,
     /// Jobs at a time; above it the reply is `busy`. Default 512, at most 4 MiB each.
     pub concurrent_jobs: NonZeroUsize,
 }
@@ -214,7 +220,8 @@ pub struct LimitsConfig {
 impl Default for LimitsConfig {
     fn default() -> Self {
         let concurrent_jobs = NonZeroUsize::MIN.saturating_add(511);
-        Self { job_ms: 25_000, clock_skew_ms: 300_000, concurrent_jobs }
+        let observation_octets = 393_216;
+        Self { job_ms: 25_000, clock_skew_ms: 300_000, observation_octets, concurrent_jobs }
     }
 }
 
@@ -258,6 +265,11 @@ impl Config {
         if !(1_000..=60_000).contains(&self.limits.job_ms) {
             let reason = "it is 1000 to 60000 milliseconds";
             return Err(ConfigError::key("limits.job_ms", self.limits.job_ms, reason));
+        }
+        if self.limits.observation_octets < OBSERVATION_OCTETS_LEAST {
+            let reason = format!("it is at least {OBSERVATION_OCTETS_LEAST}");
+            let value = self.limits.observation_octets;
+            return Err(ConfigError::key("limits.observation_octets", value, reason));
         }
         if self.http.max_redirects > 50 {
             let reason = "it is 0 to 50";

@@ -2,6 +2,7 @@
 
 use mpic_common::evidence::{CaaSeen, DnsSeen, HopSeen, Purpose};
 use mpic_common::observation::Observation;
+use mpic_common::wire::{Kind, encode_body};
 
 /// Cuts `observations` step by step until `octets` of them is at most `octets_max`, or nothing is
 /// left to cut. An observation that lost something is marked `truncated`; its verdict stays.
@@ -23,8 +24,19 @@ pub fn fit<'a>(
     }
 }
 
+/// Octets of the observations as a reply encodes them.
+pub fn encoded(observations: &[&mut Observation]) -> usize {
+    observations.iter().map(|seen| encode_body(Kind::Reply, &**seen).len()).sum()
+}
+
+/// Cuts what a check leaves behind: large sets, then whatever exceeds `octets_max` encoded.
+pub(crate) fn cut(observation: &mut Observation, octets_max: usize) {
+    cut_rrsets(observation);
+    fit(std::iter::once(observation), octets_max, encoded);
+}
+
 /// Keeps at most 64 records of 1,024 octets of each set; CAA sets stay whole.
-pub(crate) fn cut_rrsets(observation: &mut Observation) {
+fn cut_rrsets(observation: &mut Observation) {
     let sets = observation.dns.iter_mut().filter(|seen| seen.purpose != Purpose::Caa);
     for seen in sets {
         let fits = |octets: usize| octets <= RECORD_OCTETS_MAX;
@@ -102,9 +114,11 @@ const RECORD_OCTETS_MAX: usize = 1_024;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::{Checker, Rules};
     use crate::testing::fake_dns::{FakeDns, Say, caa, txt};
-    use crate::testing::{checker, perform};
+    use crate::testing::{NOW, StoppedClock, checker, forwarder, perform, rules};
     use mpic_common::evidence::TlsSeen;
+    use mpic_common::observation::CheckKind;
     use mpic_common::octets::{Hash, Octets};
     use mpic_common::testing::dns_01_job;
 
@@ -164,6 +178,28 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[tokio::test]
+    async fn s6_an_observation_is_cut_to_its_own_limit_when_the_check_ends() {
+        let dns = FakeDns::start(|asked| match asked.name.as_str() {
+            "example.com" => {
+                Say::records(vec![caa("example.com", 0, "issue", "ca.example"); 1_000])
+            }
+            _ => Say::no_data(),
+        });
+        let dns = dns.await;
+        let whole = perform(&checker(&dns, &[]), &dns_01_job("example.com")).await;
+        let whole = &whole[&CheckKind::Caa];
+        let rules = Rules { observation_octets_max: 16_384, ..rules(&[]) };
+        let small = Checker::new(forwarder(&dns), StoppedClock(NOW), rules);
+        let mut cut = perform(&small, &dns_01_job("example.com")).await;
+        let cut = cut.get_mut(&CheckKind::Caa).unwrap();
+        assert!(encode_body(Kind::Reply, whole).len() > 16_384 && !whole.truncated);
+        assert!(encoded(&[&mut *cut]) <= 16_384 && cut.truncated);
+        assert_eq!((cut.verdict, cut.reason), (whole.verdict, whole.reason));
+        assert_eq!(cut.dns[0].rrset_digest, whole.dns[0].rrset_digest);
+        assert_eq!(cut.caa.as_ref().unwrap().record_count, 1_000);
     }
 
     #[tokio::test]

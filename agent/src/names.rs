@@ -1,9 +1,7 @@
 //! Names that are never checked: outside the public DNS, or public suffixes (BR 3.2.2.6, 4.2.2).
 
-use std::net::IpAddr;
-
 use mpic_common::identifier::{DnsName, Identifier};
-use mpic_common::octets::{Hash, hex};
+use mpic_common::octets::Hash;
 use mpic_common::reason::Reason;
 use publicsuffix::{IcannList, Psl};
 
@@ -91,20 +89,6 @@ fn is_at_or_below(name: &str, suffix: &str) -> bool {
     name.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-/// The name that stands for `address` in the DNS, without final dot (RFC 1035 3.5, RFC 3596 2.5).
-pub fn reverse_name(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => {
-            let [a, b, c, d] = address.octets();
-            format!("{d}.{c}.{b}.{a}.in-addr.arpa")
-        }
-        IpAddr::V6(address) => {
-            let nibbles = hex(&address.octets());
-            nibbles.chars().rev().flat_map(|nibble| [nibble, '.']).collect::<String>() + "ip6.arpa"
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +135,8 @@ mod tests {
     fn a_wildcard_needs_a_label_below_the_icann_suffix() {
         let policy = policy(&[]);
         for (name, expected) in [
+            ("*.com", Err(Reason::IdentifierPublicSuffix)),
+            ("*.local", Err(Reason::IdentifierReservedName)),
             ("*.co.uk", Err(Reason::IdentifierPublicSuffix)),
             ("co.uk", Ok(())),
             ("*.a.co.uk", Ok(())),
@@ -180,15 +166,6 @@ mod tests {
             assert_eq!(admit(&policy, address), Err(Reason::IdentifierReservedIp), "{address}");
         }
         assert_eq!(admit(&policy, "8.8.8.8"), Ok(()));
-    }
-
-    #[test]
-    fn a_reverse_name_is_in_octets_or_nibbles_from_the_end() {
-        assert_eq!(reverse_name("192.0.2.7".parse().unwrap()), "7.2.0.192.in-addr.arpa");
-        assert_eq!(
-            reverse_name("2600::1a".parse().unwrap()),
-            "a.1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.6.2.ip6.arpa"
-        );
     }
 
     #[test]

@@ -262,9 +262,7 @@ impl<E: DnsEngine, C: Clock> Responder<E, C> {
         let frame = Reply { observations: BTreeMap::new(), ..reply.clone() };
         let frame_octets = frame.sign(&self.parts.key, admitted.digest).len();
         let octets_max = admitted.reply_octets_max.saturating_sub(frame_octets + SLACK_OCTETS);
-        evidence_cut::fit(reply.observations.values_mut(), octets_max, |observations| {
-            observations.iter().map(|seen| encode_body(Kind::Reply, &**seen).len()).sum()
-        });
+        evidence_cut::fit(reply.observations.values_mut(), octets_max, evidence_cut::encoded);
         reply.sign(&self.parts.key, admitted.digest).into()
     }
 

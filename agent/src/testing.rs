@@ -124,6 +124,7 @@ pub(crate) fn rules(lab_ports: &[(u16, u16)]) -> Rules {
         caa_labels_max: 40,
         dns_budget: BudgetLimits { packets: 500, octets: 4 * 1_024 * 1_024 },
         methods: MethodRules::default(),
+        observation_octets_max: 393_216,
     }
 }
 

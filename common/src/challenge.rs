@@ -118,6 +118,30 @@ pub struct WebsiteChange {
     pub case_sensitive: bool,
 }
 
+impl DnsChange {
+    /// The name that is asked for a change at `adn`.
+    pub fn name(&self, adn: &DnsName) -> String {
+        match &self.prefix {
+            Some(prefix) => format!("{}.{adn}", prefix.as_str()),
+            None => adn.to_string(),
+        }
+    }
+
+    /// Whether that name holds the challenge.
+    pub fn is_in_its_name(&self, adn: &DnsName) -> bool {
+        self.challenge.is_random_value() && self.challenge.occurs_in(&self.name(adn))
+    }
+}
+
+impl WebsiteChange {
+    /// Whether the first request to `host` holds the challenge.
+    pub fn is_shown_to(&self, host: &str) -> bool {
+        let headers = self.headers.as_map().iter().flat_map(|(name, value)| [name, value]);
+        let mut sent = [host, self.path.as_str()].into_iter().chain(headers.map(String::as_str));
+        self.challenge.is_random_value() && sent.any(|text| self.challenge.occurs_in(text))
+    }
+}
+
 /// Compiles a pattern of an Agreed-Upon Change; at most 1 MiB, without look-around, so that
 /// matching takes linear time.
 pub fn compile(pattern: &str) -> Result<regex::bytes::Regex, regex::Error> {

@@ -1,11 +1,17 @@
 //! What is to be certified: a DNS name, an IP address, or for S/MIME a mailbox's domain.
 
+mod reverse;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use serde::{Deserialize, Serialize};
+
+pub use reverse::{address_of_reverse_name, reverse_name};
+
+use crate::method;
 
 /// A text that is no identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +24,8 @@ pub enum IdentifierError {
     NotCanonical(String),
 }
 
-/// A host name of at least two labels in lower-case A-labels, without final dot or wildcard.
+/// A host name in lower-case A-labels, without final dot or wildcard; of at least two labels but
+/// for what a wildcard stands before, which may be a whole top-level domain.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DnsName(String);
 
@@ -27,14 +34,21 @@ impl DnsName {
     ///
     /// A dNSName has neither a final dot nor underscores (BR 7.1.2.7.12).
     pub fn parse(text: &str) -> Result<Self, IdentifierError> {
+        let name = Self::below_wildcard(text)?;
+        if name.labels().count() < 2 {
+            return Err(IdentifierError::Syntax("a DNS name has at least two labels"));
+        }
+        Ok(name)
+    }
+
+    /// Parses what stands below `*.`, as `parse`. One label is a name there: a public suffix,
+    /// which is to be refused as such.
+    fn below_wildcard(text: &str) -> Result<Self, IdentifierError> {
         let ascii = if text.is_ascii() { text.to_ascii_lowercase() } else { to_a_labels(text)? };
         if !(1..=253).contains(&ascii.len()) {
             return Err(IdentifierError::Syntax("a DNS name has 1 to 253 octets"));
         }
         let labels: Vec<&str> = ascii.split('.').collect();
-        if labels.len() < 2 {
-            return Err(IdentifierError::Syntax("a DNS name has at least two labels"));
-        }
         labels.iter().try_for_each(|label| check_label(label))?;
         if labels.last().is_some_and(|label| is_number(label)) {
             return Err(IdentifierError::Syntax("the last label is a number: no IPv4 address"));
@@ -164,12 +178,22 @@ impl Identifier {
             return DnsName::parse(domain).map(|domain| Self::Email { domain });
         }
         if let Some(name) = text.strip_prefix("*.") {
-            return DnsName::parse(name).map(|name| Self::Dns { name, wildcard: true });
+            return DnsName::below_wildcard(name).map(|name| Self::Dns { name, wildcard: true });
         }
         if let Some(address) = parse_ip(text) {
             return Ok(Self::Ip(address));
         }
         DnsName::parse(text).map(|name| Self::Dns { name, wildcard: false })
+    }
+
+    /// Parses what people write as the target of `method`, by its id: as `parse`, but the target
+    /// of a reverse look-up may be the name that is looked up, which is itself never certified.
+    pub fn parse_for(method: &str, text: &str) -> Result<Self, IdentifierError> {
+        let address = address_of_reverse_name(text);
+        match address.filter(|_| method == method::REVERSE_ADDRESS_LOOKUP) {
+            Some(address) => Ok(Self::Ip(address)),
+            None => Self::parse(text),
+        }
     }
 
     /// What sort it is.
@@ -212,8 +236,11 @@ impl TryFrom<IdentifierFields> for Identifier {
             IdentifierKind::Ip => {
                 Self::Ip(parse_ip(&fields.value).ok_or(IdentifierError::Syntax("no IP address"))?)
             }
+            IdentifierKind::Dns if fields.wildcard => {
+                Self::Dns { name: DnsName::below_wildcard(&fields.value)?, wildcard: true }
+            }
             IdentifierKind::Dns => {
-                Self::Dns { name: DnsName::parse(&fields.value)?, wildcard: fields.wildcard }
+                Self::Dns { name: DnsName::parse(&fields.value)?, wildcard: false }
             }
             IdentifierKind::Email => Self::Email { domain: DnsName::parse(&fields.value)? },
         };
@@ -263,6 +290,7 @@ mod tests {
             ("EXAMPLE.com", "example.com"),
             ("bücher.example.com", "xn--bcher-kva.example.com"),
             ("*.Example.com", "*.example.com"),
+            ("*.COM", "*.com"),
             ("[2600:0:0:0:0:0:0:1]", "2600::1"),
             ("8.8.8.8", "8.8.8.8"),
             ("\"a@b\"@example.com", "@example.com"),
@@ -319,6 +347,8 @@ mod tests {
         };
         let parse = |fields| Identifier::try_from(fields);
         assert!(parse(fields(IdentifierKind::Dns, "example.com", true)).is_ok());
+        assert!(parse(fields(IdentifierKind::Dns, "com", true)).is_ok());
+        assert!(parse(fields(IdentifierKind::Dns, "com", false)).is_err());
         assert_eq!(
             parse(fields(IdentifierKind::Dns, "EXAMPLE.com", false)),
             Err(IdentifierError::NotCanonical("example.com".to_owned()))
@@ -327,6 +357,15 @@ mod tests {
         assert!(parse(fields(IdentifierKind::Ip, "[2600::1]", false)).is_err());
         assert!(parse(fields(IdentifierKind::Ip, "2600::1", true)).is_err());
         assert!(parse(fields(IdentifierKind::Email, "u@example.com", false)).is_err());
+    }
+
+    #[test]
+    fn the_target_of_a_reverse_look_up_may_be_its_name() {
+        let parse = |method, text| Identifier::parse_for(method, text).unwrap().to_string();
+        let name = "8.8.4.4.in-addr.arpa";
+        assert_eq!(parse(method::REVERSE_ADDRESS_LOOKUP, name), "4.4.8.8");
+        assert_eq!(parse(method::REVERSE_ADDRESS_LOOKUP, "4.4.8.8"), "4.4.8.8");
+        assert_eq!(parse(method::ACME_DNS_01, name), name);
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub use parse::id_of;
 use crate::challenge::Challenge;
 use crate::code::CaId;
 use crate::identifier::{DnsName, Identifier};
-use crate::method::Method;
+use crate::method::{IP_ADDRESS, IP_ADDRESS_OPTIN, Method};
 use crate::observation::{CheckKind, Primary};
 use crate::octets::Fixed;
 use crate::policy::{CertificateType, Stricter};
@@ -195,11 +195,17 @@ impl Job {
         Method::find(dcv.challenge.method_id(), self.identifier.kind())
     }
 
-    /// Errs where the Baseline Requirements do not allow its method on `day`.
-    pub fn check_date(&self, day: Date) -> Result<(), FieldError> {
-        self.method().map_or(Ok(()), |method| {
-            method.check_date(day).map_err(|error| FieldError::new("dcv.method", method.id, error))
-        })
+    /// Errs where the Baseline Requirements do not allow its method on `day`, and none of
+    /// `relaxations` keeps it. No relaxation keeps one for a TLS certificate.
+    pub fn check_date(&self, day: Date, relaxations: &[String]) -> Result<(), FieldError> {
+        let Some(method) = self.method() else { return Ok(()) };
+        let is_kept = method.id == IP_ADDRESS
+            && self.certificate_type != CertificateType::TlsServer
+            && relaxations.iter().any(|relaxation| relaxation == IP_ADDRESS_OPTIN);
+        method
+            .check_date(day)
+            .or_else(|error| if is_kept { Ok(()) } else { Err(error) })
+            .map_err(|error| FieldError::new("dcv.method", method.id, error))
     }
 
     /// What remotes are compared with where the CA keeps its own primary determination.

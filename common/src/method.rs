@@ -96,6 +96,8 @@ pub const DNS_CHANGE: &str = "dns-change";
 pub const WEBSITE_CHANGE: &str = "website-change";
 /// IP address.
 pub const IP_ADDRESS: &str = "ip-address";
+/// The relaxation under which it is still performed.
+pub const IP_ADDRESS_OPTIN: &str = "methods.ip_address_optin=true";
 /// Reverse address lookup.
 pub const REVERSE_ADDRESS_LOOKUP: &str = "reverse-address-lookup";
 /// Operator of the mail server.

@@ -57,11 +57,13 @@ impl Refusal {
     }
 }
 
-/// Admits the octets that came on the subject of `ca`.
+/// Admits the octets that came on the subject of `ca`; `relaxations` are those that the coordinator
+/// names.
 pub fn admit(
     octets: &Bytes,
     ca: &CaId,
     directory: &Arc<Directory>,
+    relaxations: &[String],
     now: UnixMs,
 ) -> Result<Admitted, Refusal> {
     let envelope = Envelope::parse(octets, JOB_OCTETS_MAX)
@@ -79,7 +81,7 @@ pub fn admit(
     directory
         .admit(&envelope, &job, now)
         .map_err(|error| refuse(RefusalCode::Forbidden, vec![error.0]))?;
-    let errors = too_loose_or_sunset(&job, directory, now);
+    let errors = too_loose_or_sunset(&job, directory, relaxations, now);
     if !errors.is_empty() {
         return Err(refuse(RefusalCode::Invalid, errors));
     }
@@ -112,9 +114,14 @@ fn check_age(job: &Job, now: UnixMs) -> Result<(), FieldError> {
 }
 
 /// What the Baseline Requirements do not allow on the day of admission.
-fn too_loose_or_sunset(job: &Job, directory: &Directory, now: UnixMs) -> Vec<FieldError> {
+fn too_loose_or_sunset(
+    job: &Job,
+    directory: &Directory,
+    relaxations: &[String],
+    now: UnixMs,
+) -> Vec<FieldError> {
     let day = now.date();
-    let mut errors: Vec<_> = job.check_date(day).err().into_iter().collect();
+    let mut errors: Vec<_> = job.check_date(day, relaxations).err().into_iter().collect();
     let row = Requirement::in_force(job.certificate_type, day);
     let policy = directory.policy();
     if let (Some(remotes), Some(row)) = (job.stricter.remotes, row) {
@@ -133,6 +140,11 @@ fn too_loose_or_sunset(job: &Job, directory: &Directory, now: UnixMs) -> Vec<Fie
 
 #[cfg(test)]
 mod tests {
+    use mpic_common::challenge::Challenge;
+    use mpic_common::identifier::Identifier;
+    use mpic_common::job::Dcv;
+    use mpic_common::method::IP_ADDRESS_OPTIN;
+    use mpic_common::policy::CertificateType;
     use mpic_common::testing::{Fleet, dns_01_job, job_id};
     use mpic_common::wire::envelope;
 
@@ -141,8 +153,12 @@ mod tests {
     const NOW: UnixMs = UnixMs(1_800_000_000_000);
 
     fn admit_octets(octets: Vec<u8>, ca: &str) -> Result<Admitted, Refusal> {
-        let fleet = Fleet::new(6);
-        admit(&octets.into(), &ca.parse().unwrap(), &Arc::new(fleet.directory()), NOW)
+        admit_under(&[], octets, ca)
+    }
+
+    fn admit_under(relaxed: &[String], octets: Vec<u8>, ca: &str) -> Result<Admitted, Refusal> {
+        let directory = Arc::new(Fleet::new(6).directory());
+        admit(&octets.into(), &ca.parse().unwrap(), &directory, relaxed, NOW)
     }
 
     fn admit_job(change: impl FnOnce(&mut Job)) -> Result<Admitted, Refusal> {
@@ -204,6 +220,33 @@ mod tests {
         assert!(made(2_000).is_ok());
         assert_eq!(made(2_001).unwrap_err(), RefusalCode::Expired);
         assert_eq!(job_id(0).time(), NOW);
+    }
+
+    /// A job for a method that ended before `NOW`.
+    fn address_job(identifier: &str, certificate_type: CertificateType) -> Vec<u8> {
+        let address = "8.8.8.8".parse().unwrap();
+        let dcv = Some(Dcv { adn: None, challenge: Challenge::IpAddress { address } });
+        let identifier = Identifier::parse(identifier).unwrap();
+        let job = Job { identifier, certificate_type, dcv, ..dns_01_job("honest.example") };
+        envelope::unsigned(Kind::Job, &job.to_body())
+    }
+
+    #[test]
+    fn i17_the_method_ip_address_is_kept_by_naming_it_and_never_for_tls() {
+        let named = [IP_ADDRESS_OPTIN.to_owned()];
+        let tls = || address_job("honest.example", CertificateType::TlsServer);
+        let mail = || address_job("u@honest.example", CertificateType::SMime);
+        assert!(admit_under(&named, mail(), "ca1").is_ok());
+        for refused in [
+            admit_under(&[], mail(), "ca1"),
+            admit_under(&["dnssec.remote=\"off\"".to_owned()], mail(), "ca1"),
+            admit_under(&[], tls(), "ca1"),
+            admit_under(&named, tls(), "ca1"),
+        ] {
+            let Refusal { code, errors, .. } = refused.unwrap_err();
+            let expected = "dcv.method `ip-address`: 3.2.2.4.8 ended it on 2026-03-15";
+            assert_eq!((code, errors[0].to_string().as_str()), (RefusalCode::Invalid, expected));
+        }
     }
 
     #[test]

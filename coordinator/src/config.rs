@@ -27,7 +27,8 @@ pub struct Config {
     /// The perspective that makes the primary determination. Required.
     pub primary: PerspectiveId,
     /// Relaxations that a reply may state, as `key=value`; a reply under any other is unavailable.
-    /// Default none.
+    /// `methods.ip_address_optin=true` admits jobs for that method too, but never for a TLS
+    /// certificate. Default none.
     #[serde(default)]
     pub relaxations: Vec<String>,
     /// Jobs in flight; above it a job is `busy`. Default 10,000.

@@ -109,11 +109,15 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
         Ok(())
     }
 
+    fn admit(&self, request: &Request, now: UnixMs) -> Result<Admitted, Refusal> {
+        let directory = self.directories.current();
+        admit(&request.payload, &request.ca, &directory, &self.allowed, now)
+    }
+
     /// One job, from admission to what comes late.
     async fn handle(self: Arc<Self>, request: Request, permit: OwnedSemaphorePermit) {
         let now = self.asker.clock.now();
-        let admitted = match admit(&request.payload, &request.ca, &self.directories.current(), now)
-        {
+        let admitted = match self.admit(&request, now) {
             Ok(admitted) => admitted,
             Err(refusal) => return self.refuse(&request, refusal).await,
         };
@@ -271,7 +275,7 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
     /// No permit left: the CA repeats, and another coordinator may have one.
     async fn turn_away(self: Arc<Self>, request: Request) {
         let now = self.asker.clock.now();
-        let refusal = match admit(&request.payload, &request.ca, &self.directories.current(), now) {
+        let refusal = match self.admit(&request, now) {
             Ok(admitted) => Refusal::of(&admitted, RefusalCode::Busy, Vec::new()),
             Err(refusal) => refusal,
         };

@@ -13,7 +13,7 @@ use mpic_runtime::clock::Clock;
 use tokio::time::Instant;
 
 use super::{Evidence, Failure, Passed, dcv, micros};
-use crate::evidence_cut::cut_rrsets;
+use crate::evidence_cut;
 
 /// A check that has begun.
 pub(super) struct Begun<'a> {
@@ -21,6 +21,8 @@ pub(super) struct Begun<'a> {
     pub(super) job: &'a Job,
     pub(super) started_ms: UnixMs,
     pub(super) started: Instant,
+    /// Of the encoded observation.
+    pub(super) octets_max: usize,
 }
 
 impl Begun<'_> {
@@ -68,7 +70,7 @@ impl Begun<'_> {
             caa: evidence.caa.map(|caa| with_issue_by(caa, ended_ms)),
             truncated: false,
         };
-        cut_rrsets(&mut observation);
+        evidence_cut::cut(&mut observation, self.octets_max);
         observation
     }
 }

@@ -11,14 +11,6 @@ use super::records::{self, none_is, rdata};
 use super::{Bench, Evidence, Failure};
 use crate::resolver::{Inquiry, Question};
 
-/// The name that a change at `adn` is looked for at.
-pub(super) fn name(adn: &DnsName, change: &DnsChange) -> String {
-    match &change.prefix {
-        Some(prefix) => format!("{}.{adn}", prefix.as_str()),
-        None => adn.to_string(),
-    }
-}
-
 /// Passes if some record there holds the challenge.
 pub(super) async fn perform<I: Inquiry>(
     adn: &DnsName,
@@ -31,7 +23,7 @@ pub(super) async fn perform<I: Inquiry>(
         ChangeRecord::Cname => Rtype::CNAME,
         ChangeRecord::Caa => Rtype::CAA,
     };
-    let question = Question { name: name(adn, change), qtype, purpose: Purpose::Challenge };
+    let question = Question { name: change.name(adn), qtype, purpose: Purpose::Challenge };
     records::ask(&question, bench, evidence, |seen| {
         let found = dns_change::find(rdata(seen), change).filter(|_| is_placed(seen, change));
         let index = found.ok_or_else(|| none_is("the challenge", seen, Reason::RecordMismatch))?;

@@ -5,12 +5,11 @@ use domain::base::iana::Rtype;
 use mpic_common::challenge::AccountUri;
 use mpic_common::evaluator::persist::{self, PersistQuestion, Reach};
 use mpic_common::evidence::Purpose;
-use mpic_common::identifier::{DnsName, Identifier};
+use mpic_common::identifier::{DnsName, Identifier, reverse_name};
 use mpic_common::job::Job;
 
 use super::records::{self, none_is, rdata};
 use super::{Bench, Evidence, Failure, WildcardPolicy};
-use crate::names::reverse_name;
 use crate::resolver::{Inquiry, Question};
 
 /// Passes, with the account that it names, if some record authorises one of the job's issuers and

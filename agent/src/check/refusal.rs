@@ -7,7 +7,7 @@ use mpic_common::observation::CheckKind;
 use mpic_common::reason::Reason;
 use mpic_common::time::UnixMs;
 
-use super::{EndedMethod, Failure, Rules, dcv, dns_change};
+use super::{EndedMethod, Failure, Rules, dcv};
 
 /// Errs where `check` is not performed for this job at `now`.
 pub(super) fn of(check: CheckKind, job: &Job, rules: &Rules, now: UnixMs) -> Result<(), Failure> {
@@ -52,10 +52,7 @@ fn check_inputs(job: &Job, dcv: &Dcv) -> Result<(), Failure> {
         (Challenge::DnsPersistent { .. }, _) if job.issuer_domains.is_empty() => {
             malformed("a persistent record needs an issuer to look for")
         }
-        (Challenge::DnsChange(change), Some(adn))
-            if change.challenge.is_random_value()
-                && change.challenge.occurs_in(&dns_change::name(adn, change)) =>
-        {
+        (Challenge::DnsChange(change), Some(adn)) if change.is_in_its_name(adn) => {
             malformed("the name asked would hold the challenge")
         }
         _ => Ok(()),

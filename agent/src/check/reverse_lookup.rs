@@ -4,12 +4,11 @@
 use domain::base::iana::Rtype;
 use mpic_common::evaluator::name;
 use mpic_common::evidence::Purpose;
-use mpic_common::identifier::{DnsName, Identifier};
+use mpic_common::identifier::{DnsName, Identifier, reverse_name};
 use mpic_common::reason::Reason;
 
 use super::records::{self, none_is, rdata};
 use super::{Bench, Evidence, Failure};
-use crate::names::reverse_name;
 use crate::resolver::{Inquiry, Question};
 
 /// Passes if some PTR record of the address is `expected`.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use mpic_common::evaluator::certificate;
 use mpic_common::evidence::TlsSeen;
-use mpic_common::identifier::Identifier;
+use mpic_common::identifier::{Identifier, reverse_name};
 use mpic_common::octets::Hash;
 use mpic_common::reason::Reason;
 use rustls::pki_types::ServerName;
@@ -13,7 +13,6 @@ use tokio::time::Instant;
 use url::Host;
 
 use super::{Bench, Evidence, Failure, candidates, micros};
-use crate::names::reverse_name;
 use crate::resolver::Inquiry;
 
 /// Passes if the certificate that is served for `acme-tls/1` proves the digest.

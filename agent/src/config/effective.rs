@@ -150,6 +150,7 @@ mod tests {
         for (more, key) in [
             ("limits.job_ms = 999", "limits.job_ms"),
             ("http.max_redirects = 51", "http.max_redirects"),
+            ("limits.observation_octets = 16383", "limits.observation_octets"),
             ("role = \"primary\"\ndnssec.remote = \"off\"", "dnssec.remote"),
         ] {
             let config: Config = toml::from_str(&format!("{MINIMAL}\n{more}")).unwrap();

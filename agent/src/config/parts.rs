@@ -33,6 +33,7 @@ impl Config {
                 octets: self.dns.octets_per_job,
             },
             methods: self.method_rules(),
+            observation_octets_max: self.limits.observation_octets,
         })
     }
 

@@ -226,8 +226,11 @@ impl<'a> Fields<'_, 'a> {
         let issuer_domains = self
             .optional("issuer_domains", list(16, is_issuer_domain, "a lower-case domain name"))
             .unwrap_or_default();
-        if caa.is_some() && issuer_domains.is_empty() {
+        let is_persistent = |dcv: &Dcv| matches!(dcv.challenge, Challenge::DnsPersistent { .. });
+        if issuer_domains.is_empty() && caa.is_some() {
             self.error("issuer_domains", "[]", "a CAA check needs a name to look for");
+        } else if issuer_domains.is_empty() && dcv.as_ref().is_some_and(is_persistent) {
+            self.error("issuer_domains", "[]", "a persistent record needs a name to look for");
         }
         let primary = self.optional("primary", one_of(PRIMARIES));
         let primary_claim = self.optional("primary_claim", free_text(1_024));
@@ -328,9 +331,8 @@ impl<'a> Fields<'_, 'a> {
         if let (Some(adn), Some(challenge), Some(identifier)) = (&adn, &challenge, identifier) {
             fields.suit_adn(adn, challenge, identifier);
         }
-        if let (Some(Challenge::WebsiteChange(change)), Some(identifier)) = (&challenge, identifier)
-        {
-            fields.suit_request(change, identifier);
+        if let (Some(challenge), Some(identifier)) = (&challenge, identifier) {
+            fields.suit_request(challenge, adn.as_ref(), identifier);
         }
         if challenge.is_none() {
             // What the other fields mean depends on the method.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use mpic_common::challenge::{RequestHeaders, Scheme, WebsiteChange};
+use mpic_common::challenge::{
+    ChangeRecord, DnsChange, Matching, RequestHeaders, Scheme, WebsiteChange,
+};
 
 use super::jobs::{at_fault, swapped};
 use super::*;
@@ -62,6 +64,53 @@ fn i20_a_request_never_holds_the_challenge() {
         assert_eq!(at_fault(&website(), from, &to), ["dcv.challenge"], "{to}");
     }
     assert_eq!(at_fault(&website(), "x-value", "a-challenge"), FINE);
+}
+
+fn prefixed() -> Job {
+    let change = DnsChange {
+        challenge: text("a-challenge-of-30-characters-x"),
+        record_type: ChangeRecord::Txt,
+        prefix: Some(text("_dnsauth")),
+        matching: Matching::Exact,
+        case_sensitive: true,
+    };
+    dcv_job("example.com", Challenge::DnsChange(change))
+}
+
+#[test]
+fn i20_a_prefix_is_one_label_that_begins_with_an_underscore_or_nothing() {
+    for prefix in ["dcv", "_a._b", "_", "_a.", "_a b"] {
+        assert_eq!(at_fault(&prefixed(), "_dnsauth", prefix), ["dcv.prefix"], "{prefix}");
+    }
+    let parsed = Job::parse(&swapped(&prefixed(), "_dnsauth", "")).unwrap();
+    let Challenge::DnsChange(change) = parsed.dcv.unwrap().challenge else { panic!("another") };
+    assert_eq!(change.prefix, None);
+}
+
+#[test]
+fn i20_the_name_asked_never_holds_the_challenge() {
+    let challenge = "a-challenge-of-30-characters-x";
+    for (from, to) in [
+        ("_dnsauth", format!("_{}", challenge.to_uppercase())),
+        ("example.com", format!("{challenge}.example.com")),
+    ] {
+        assert_eq!(at_fault(&prefixed(), from, &to), ["dcv.challenge"], "{to}");
+    }
+    let mut above = prefixed();
+    above.identifier = Identifier::parse(&format!("{challenge}.example.com")).unwrap();
+    above.dcv.as_mut().unwrap().adn = Some(DnsName::parse("example.com").unwrap());
+    assert_eq!(Job::parse(&above.to_body()), Ok(above), "the name asked is above it");
+}
+
+#[test]
+fn i22_a_persistent_record_and_caa_need_an_issuer() {
+    let account_uris = vec![text("https://ca.example/acct/1")];
+    let persistent = dcv_job("example.com", Challenge::DnsPersistent { account_uris });
+    for job in [persistent, dns_01_job("example.com")] {
+        let errors = Job::parse(&Job { issuer_domains: Vec::new(), ..job }.to_body()).unwrap_err();
+        let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(fields, ["issuer_domains"]);
+    }
 }
 
 #[test]

@@ -102,8 +102,11 @@ async fn is_asked_at(job: &Job, at: &str) {
 
 #[tokio::test]
 async fn i6_a_wildcard_has_a_label_below_the_public_suffix() {
-    assert_eq!(Identifier::parse("*.com").ok(), None, "one label");
-    assert_eq!(never("*.co.uk").await, Some(Reason::IdentifierPublicSuffix));
+    for name in ["*.com", "*.co.uk"] {
+        let job = dns_01_alone(name);
+        assert_eq!(Job::parse(&job.to_body()).as_ref(), Ok(&job), "{name}: on the wire");
+        assert_eq!(refused(job).await, Some(Reason::IdentifierPublicSuffix), "{name}");
+    }
     is_asked_at(&dns_01_alone("co.uk"), "_acme-challenge.co.uk").await;
     is_asked_at(&dns_01_alone("*.github.io"), "_acme-challenge.github.io").await;
     is_asked_at(&dcv_job("*.example.com", change()), "example.com").await;
@@ -140,8 +143,11 @@ async fn i8_onion_names_are_refused() {
 }
 
 #[tokio::test]
-async fn i9_reverse_names_are_refused() {
-    assert_eq!(never("8.8.8.8.in-addr.arpa").await, Some(Reason::IdentifierReservedName));
+async fn i9_reverse_names_are_refused_but_as_targets_of_a_look_up() {
+    let name = "8.8.8.8.in-addr.arpa";
+    assert_eq!(never(name).await, Some(Reason::IdentifierReservedName));
+    let target = Identifier::parse_for("reverse-address-lookup", name).unwrap();
+    assert_eq!(target, Identifier::parse("8.8.8.8").unwrap());
 }
 
 #[test]

@@ -101,16 +101,21 @@ impl Fields<'_, '_> {
         }))
     }
 
-    /// The site must not be told what it is to show (BR 3.2.2.4.18).
-    pub(super) fn suit_request(&mut self, change: &WebsiteChange, identifier: &Identifier) {
-        let secret = &change.challenge;
-        let sent = change.headers.as_map().iter().flat_map(|(name, value)| [name, value]);
-        let shows = |text: &str| secret.is_random_value() && secret.occurs_in(text);
-        if shows(change.path.as_str())
-            || shows(&identifier.to_string())
-            || sent.into_iter().any(|text| shows(text))
-        {
-            self.error("challenge", "", "the request itself would show it to the site");
+    /// Nobody may be told what is to be shown (BR 3.2.2.4.18), and a name that holds the challenge
+    /// would make its own records match it.
+    pub(super) fn suit_request(
+        &mut self,
+        challenge: &Challenge,
+        adn: Option<&DnsName>,
+        identifier: &Identifier,
+    ) {
+        let shown = match (challenge, adn.or(identifier.name())) {
+            (Challenge::WebsiteChange(change), _) => change.is_shown_to(&identifier.to_string()),
+            (Challenge::DnsChange(change), Some(adn)) => change.is_in_its_name(adn),
+            _ => false,
+        };
+        if shown {
+            self.error("challenge", "", "the request itself would show it");
         }
     }
 

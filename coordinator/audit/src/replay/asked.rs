@@ -124,7 +124,7 @@ fn compare(record: &DecisionRecord, asked: &Asked, problems: &mut Problems) {
         let method = if *check == CheckKind::Dcv { method } else { None };
         same(found.method.as_deref() == method, "method");
     }
-    if let Err(error) = job.check_date(record.requested_ms.date()) {
+    if let Err(error) = job.check_date(record.requested_ms.date(), &record.relaxations) {
         problems.error("R10", error.to_string());
     }
     compare_asked(record, asked, problems);

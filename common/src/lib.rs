@@ -23,6 +23,7 @@ pub mod policy;
 pub mod reason;
 pub mod record;
 pub mod reply;
+pub mod selection;
 pub mod signature;
 pub mod subject;
 pub mod time;

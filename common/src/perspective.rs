@@ -81,7 +81,7 @@ impl Location {
     /// on the short side.
     pub fn distance_km(self, other: Self) -> f64 {
         let ([x1, y1, z1], [x2, y2, z2]) = (self.unit(), other.unit());
-        POLAR_RADIUS_KM * ((x1 - x2).powi(2) + (y1 - y2).powi(2) + (z1 - z2).powi(2)).sqrt()
+        EARTH_RADIUS_KM * ((x1 - x2).powi(2) + (y1 - y2).powi(2) + (z1 - z2).powi(2)).sqrt()
     }
 
     fn unit(self) -> [f64; 3] {
@@ -91,8 +91,8 @@ impl Location {
     }
 }
 
-/// The Earth's smallest radius, so that no distance is overstated.
-const POLAR_RADIUS_KM: f64 = 6_356.752;
+/// The Earth's smallest radius, that of its poles, so that no distance is overstated.
+pub const EARTH_RADIUS_KM: f64 = 6_356.752;
 
 /// BR 3.2.2.9: "the straight-line distance between them is at least 500 km".
 pub const DISTANCE_KM_MIN: f64 = 500.0;
@@ -149,7 +149,7 @@ mod tests {
         let (frankfurt, stockholm) = (at(50.11, 8.68), at(59.33, 18.07));
         assert!((1150.0..1200.0).contains(&frankfurt.distance_km(stockholm)));
         let antipodes = at(0.0, 0.0).distance_km(at(0.0, 180.0));
-        assert!((antipodes - 2.0 * POLAR_RADIUS_KM).abs() < 1e-6);
+        assert!((antipodes - 2.0 * EARTH_RADIUS_KM).abs() < 1e-6);
     }
 
     #[test]
@@ -172,7 +172,7 @@ mod tests {
             let (one, two) = (Location::new(a, b).unwrap(), Location::new(c, d).unwrap());
             let there = one.distance_km(two);
             prop_assert!((there - two.distance_km(one)).abs() < 1e-9);
-            prop_assert!((0.0..=2.0 * POLAR_RADIUS_KM + 1e-6).contains(&there));
+            prop_assert!((0.0..=2.0 * EARTH_RADIUS_KM + 1e-6).contains(&there));
         }
     }
 }

@@ -14,7 +14,7 @@ use mpic_common::time::UnixMs;
 use mpic_runtime::directory::{Document, LoadError, Source};
 
 use crate::recorder::{Publication, RecordError, Recorder};
-use crate::selection::{SelectionError, outlook};
+use mpic_common::selection::{SelectionError, outlook};
 
 /// Where documents come from that this coordinator can use.
 #[derive(Debug, Clone)]

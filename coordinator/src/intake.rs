@@ -32,7 +32,7 @@ use crate::known::{Known, Met};
 use crate::perspectives::Perspectives;
 use crate::recorder::{Publication, RecordError, Recorder, Standing};
 use crate::refusals::Refusals;
-use crate::selection::{seed, select};
+use mpic_common::selection::{seed, select};
 
 /// Everything that a job needs of its coordinator.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The coordinator: takes a CA's job, asks the perspectives, decides, records, answers.
 //!
-//! `intake` tells the whole story; what it calls is pure (`admission`, `selection`, `attempt`) or
+//! `intake` tells the whole story; what it calls is pure (`admission`, `attempt`) or
 //! speaks to the bus (`corroboration` through `perspectives`, `recorder`).
 
 pub mod admission;
@@ -16,4 +16,3 @@ pub mod multiplexer;
 pub mod perspectives;
 pub mod recorder;
 pub mod refusals;
-pub mod selection;

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod check;
 pub mod directory;
 pub mod explain;
+pub mod perspectives;
 pub mod provision;
 pub mod status;
 pub mod up;
@@ -42,6 +43,7 @@ enum Command {
     Up(up::Up),
     Check(check::Check),
     Explain(explain::Explain),
+    Perspectives(perspectives::Perspectives),
     Status(status::Status),
     Audit(audit::Audit),
     Directory(directory::DirectoryArguments),
@@ -136,6 +138,7 @@ impl Arguments {
             Command::Up(up) => up.run(out).await,
             Command::Check(check) => check.run(out).await,
             Command::Explain(explain) => explain.run(out),
+            Command::Perspectives(perspectives) => perspectives.run(out),
             Command::Status(status) => status.run(out).await,
             Command::Audit(audit) => audit.run(out),
             Command::Directory(directory) => directory.run(out),

@@ -1,6 +1,6 @@
 //! The remotes to choose from, and which of them do not count as two.
 
-use mpic_common::perspective::Perspective;
+use crate::perspective::Perspective;
 
 /// Candidates in the order of preference; sets of them are bits of a `u64`.
 pub(super) struct Pool<'a, 'p> {

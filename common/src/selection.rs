@@ -1,5 +1,6 @@
 //! Selects the cohort of a job: distinct remotes, in an order that no applicant can foresee.
 
+mod outlook;
 mod pool;
 
 use std::collections::BTreeMap;
@@ -7,15 +8,16 @@ use std::collections::BTreeMap;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use mpic_common::code::PerspectiveId;
-use mpic_common::cohort::{Cohort, CohortError, PrimaryPlace};
-use mpic_common::directory::Directory;
-use mpic_common::job::{FieldError, Job, JobId, PrimaryMode};
-use mpic_common::limits::COHORT_MAX;
-use mpic_common::perspective::Perspective;
-use mpic_common::policy::{CertificateType, Policy, Requirement};
-use mpic_common::time::UnixMs;
+use crate::code::PerspectiveId;
+use crate::cohort::{Cohort, CohortError, PrimaryPlace};
+use crate::directory::Directory;
+use crate::job::{FieldError, Job, JobId, PrimaryMode};
+use crate::limits::COHORT_MAX;
+use crate::perspective::Perspective;
+use crate::policy::{Policy, Requirement};
+use crate::time::UnixMs;
 
+pub use outlook::{Prospect, outlook, prospects};
 use pool::Pool;
 
 /// Why there is no cohort.
@@ -92,42 +94,6 @@ pub fn select(
     Ok(Cohort::new(primary, &remotes)?)
 }
 
-/// Errs where the directory can provide no cohort at `at`; gives what it will fall short of, or
-/// barely meets.
-pub fn outlook(
-    directory: &Directory,
-    primary: &PerspectiveId,
-    at: UnixMs,
-) -> Result<Vec<String>, SelectionError> {
-    let place = directory
-        .perspective(primary, at)
-        .map(PrimaryPlace::Perspective)
-        .ok_or_else(|| SelectionError::NoPrimary(primary.clone()))?;
-    let candidates = candidates(place, directory.perspectives(at), 0);
-    let (day, policy, found) = (at.date(), directory.policy(), Pool::new(&candidates).largest());
-    let mut warnings = Vec::new();
-    for certificates in [CertificateType::TlsServer, CertificateType::SMime] {
-        if let Some(row) = Requirement::in_force(certificates, day) {
-            Needs::by(row, None, policy).meet(&candidates)?;
-        }
-        if let Some(next) =
-            Requirement::next(certificates, day).filter(|row| row.remotes_min > found)
-        {
-            warnings.push(format!(
-                "from {} {} remote perspectives are needed; {found} are distinct",
-                next.effective, next.remotes_min
-            ));
-        }
-    }
-    warnings.dedup();
-    if policy.non_corroborations_max(found) == 0 {
-        warnings.push(format!(
-            "with {found} remote perspectives none may fail: one that is dead refuses every job"
-        ));
-    }
-    Ok(warnings)
-}
-
 /// The remotes that are distinct from the primary, in the order of the seed.
 fn candidates<'a>(
     primary: PrimaryPlace<'_>,
@@ -183,11 +149,12 @@ impl<'a> Needs<'a> {
         (self.least..=found.min(self.most))
             .rev()
             .map(|size| pool.spread(size))
-            .find(|cohort| self.survives(cohort))
+            .find(|cohort| self.registries_left(cohort) >= self.registries)
             .ok_or(SelectionError::TooFewRegistries { needed: self.registries })
     }
 
-    fn survives(&self, cohort: &[&Perspective]) -> bool {
+    /// The regions that are left when the allowed non-corroborations fall as badly as they can.
+    fn registries_left(&self, cohort: &[&Perspective]) -> usize {
         let mut regions = BTreeMap::<_, usize>::new();
         for remote in cohort {
             *regions.entry(remote.egress.registry).or_default() += 1;
@@ -201,7 +168,7 @@ impl<'a> Needs<'a> {
             failing = failing.saturating_sub(**size);
             empties
         });
-        sizes.len() - emptied.count() >= self.registries
+        sizes.len() - emptied.count()
     }
 }
 

@@ -1,9 +1,9 @@
 use std::collections::BTreeSet;
 
-use mpic_common::observation::{CheckKind, Finding};
-use mpic_common::perspective::RegionalInternetRegistry;
-use mpic_common::policy::{Case, Findings, Outcome, decide};
-use mpic_common::testing::{Fleet, dns_01_job};
+use crate::observation::{CheckKind, Finding};
+use crate::perspective::RegionalInternetRegistry;
+use crate::policy::{Case, Findings, Outcome, decide};
+use crate::testing::{Fleet, dns_01_job};
 use proptest::prelude::*;
 
 use super::*;
@@ -61,7 +61,7 @@ fn too_few_remotes_are_refused_before_anyone_is_asked() {
 
 #[test]
 fn the_seed_depends_on_the_secret_and_the_job() {
-    use mpic_common::testing::job_id;
+    use crate::testing::job_id;
     assert_ne!(seed(&[1; 32], &job_id(1)), seed(&[2; 32], &job_id(1)));
     assert_ne!(seed(&[1; 32], &job_id(1)), seed(&[1; 32], &job_id(2)));
 }

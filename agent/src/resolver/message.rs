@@ -190,21 +190,24 @@ impl Reply {
     }
 }
 
+/// Names in lower case, as RFC 4034 6.2 has them: where a server compresses them, they have the
+/// random case of the question.
 fn record_data(record: &domain::base::ParsedRecord<'_, &[u8]>) -> Result<RecordData, ParseError> {
     if let Some(record) = record.to_record::<Cname<_>>()? {
-        return Ok(RecordData::Cname(record.data().cname().to_vec()));
+        return Ok(RecordData::Cname(record.data().cname().to_canonical_name()));
     }
     if let Some(record) = record.to_record::<Dname<_>>()? {
-        return Ok(RecordData::Dname(record.data().dname().to_vec()));
+        return Ok(RecordData::Dname(record.data().dname().to_canonical_name()));
     }
     // These two may point into the message for their names.
     if let Some(record) = record.to_record::<Ptr<_>>()? {
-        return Ok(RecordData::Other(record.data().ptrdname().to_vec().into_octets()));
+        let name: WireName = record.data().ptrdname().to_canonical_name();
+        return Ok(RecordData::Other(name.into_octets()));
     }
     if let Some(record) = record.to_record::<Mx<_>>()? {
         let preference = record.data().preference().to_be_bytes();
-        let host = record.data().exchange().to_vec().into_octets();
-        return Ok(RecordData::Other([&preference[..], &host].concat()));
+        let host: WireName = record.data().exchange().to_canonical_name();
+        return Ok(RecordData::Other([&preference[..], host.as_octets()].concat()));
     }
     let unknown = record.to_record::<UnknownRecordData<_>>()?;
     Ok(RecordData::Other(unknown.map(|record| record.data().data().to_vec()).unwrap_or_default()))
@@ -303,7 +306,7 @@ mod tests {
             .answer
             .iter()
             .map(|record| match &record.data {
-                RecordData::Other(octets) => octets.to_ascii_lowercase(),
+                RecordData::Other(octets) => octets.clone(),
                 data => panic!("{data:?}"),
             })
             .collect();

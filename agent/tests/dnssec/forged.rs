@@ -214,3 +214,84 @@ async fn an_alias_into_an_insecure_zone_is_only_as_good_as_its_own_signature() {
     let seen = world.ask("www.victim.com", Rtype::CAA).await;
     assert_eq!((seen.outcome, seen.dnssec), (DnsOutcome::NoData, Dnssec::Insecure), "{seen:?}");
 }
+
+#[tokio::test]
+async fn an_alias_denies_nothing_about_its_target() {
+    let plan = || {
+        let records = "to CNAME www\nd DNAME deep\nwww CAA 0 issue \";\"\nx.deep CAA 0 issue \";\"";
+        Plan::new().signed("victim.com", records)
+    };
+    let additions: [(&str, Lie); 3] = [
+        ("the zone's SOA", |all| Say {
+            authority: all.zone("victim.com").set(&name("victim.com"), Rtype::SOA),
+            ..Say::empty()
+        }),
+        ("a neighbour's denial", |all| all.honest("victim.com", "none.victim.com", Rtype::CAA)),
+        ("the apex's denial", |all| all.honest("victim.com", "victim.com", Rtype::CAA)),
+    ];
+    for (what, addition) in additions {
+        for rcode in [OptRcode::NOERROR, OptRcode::NXDOMAIN] {
+            let world = plan().lying("victim.com", move |asked, say, all| {
+                let is_alias =
+                    asked.is("to.victim.com", Rtype::CAA) || asked.is("x.d.victim.com", Rtype::CAA);
+                let authority = addition(all).authority;
+                if is_alias { Say { rcode, authority, ..say } } else { say }
+            });
+            let world = world.start().await;
+            for asked in ["to.victim.com", "x.d.victim.com"] {
+                let seen = world.ask(asked, Rtype::CAA).await;
+                let honest = seen.outcome == DnsOutcome::Answer && seen.rrset_count == 1;
+                assert!(honest, "{asked}, {what}: {seen:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_parents_or_a_dnames_view_of_a_name_denies_nothing_below_it() {
+    let records = "@ CAA 0 issue \";\"\nwww CAA 0 issue \";\"\nd DNAME www\nz TXT z";
+    let plan = || Plan::new().signed("victim.com", records).signed("zebra.com", "");
+    let replays: [(&str, Lie); 4] = [
+        ("the parent's NSEC", |all| with_nsec(all, "com", &["victim.com"])),
+        ("the parent's NSECs", |all| with_nsec(all, "com", &["victim.com", "com"])),
+        ("the root's NSECs", |all| with_nsec(all, "", &["com", ""])),
+        ("a DNAME's NSEC", |all| with_nsec(all, "victim.com", &["d.victim.com", "victim.com"])),
+    ];
+    for (what, replay) in replays {
+        for rcode in [OptRcode::NOERROR, OptRcode::NXDOMAIN] {
+            for asked in ["victim.com", "www.victim.com", "x.d.victim.com"] {
+                let plan = plan().lying("victim.com", move |query, say, all| {
+                    let is_asked = query.is(asked, Rtype::CAA);
+                    if is_asked { Say { rcode, ..replay(all) } } else { say }
+                });
+                let seen = ask(plan, asked, Rtype::CAA).await;
+                assert_unsettled(&seen, &format!("{what} for {asked}"));
+            }
+        }
+    }
+}
+
+/// A denial out of the zone `origin` with the NSEC records of `owners`, all of them well signed.
+fn with_nsec(all: &Zones, origin: &str, owners: &[&str]) -> Say {
+    let zone = all.zone(origin);
+    let mut authority = zone.set(&name(origin), Rtype::SOA);
+    authority.extend(owners.iter().flat_map(|owner| zone.set(&name(owner), Rtype::NSEC)));
+    Say { authority, ..Say::empty() }
+}
+
+#[tokio::test]
+async fn a_cname_beside_a_dname_is_the_one_that_it_implies() {
+    let plan = Plan::new().signed("victim.com", "d DNAME www\nwww TXT w");
+    let plan = plan.unsigned("plain.com", "x TXT p").lying("victim.com", |asked, mut say, _| {
+        if asked.name == "x.d.victim.com" {
+            let other = record("x.d.victim.com. CNAME x.plain.com.");
+            say.answer.retain(|record| record.rtype() != Rtype::CNAME);
+            say.answer.push(other);
+        }
+        say
+    });
+    let world = plan.start().await;
+    assert_unsettled(&world.ask("x.d.victim.com", Rtype::CNAME).await, "CNAME");
+    let seen = world.ask("x.d.victim.com", Rtype::TXT).await;
+    assert_eq!(seen.chain[0].target, "x.www.victim.com", "{seen:?}");
+}

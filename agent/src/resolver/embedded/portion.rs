@@ -103,9 +103,13 @@ impl Portion {
         let mut has_soa = false;
         for record in message.authority()? {
             let record = record?;
-            let bears = record.class() == Class::IN
-                && covered(&record)?.is_some_and(|rtype| DENYING.contains(&rtype));
-            if bears {
+            // What a reply with an alias or data denies beside it, it has no proof of; only that
+            // a wildcard may stand in for the name is proven there.
+            let covered = covered(&record)?.filter(|rtype| match subject {
+                Subject::Denial => DENYING.contains(rtype),
+                Subject::Alias | Subject::Data => EXPANDING.contains(rtype),
+            });
+            if record.class() == Class::IN && covered.is_some() {
                 has_soa |= record.rtype() == Rtype::SOA;
                 copy(&record, &mut builder)?;
             }
@@ -195,6 +199,9 @@ fn copy(
 
 /// What proves that something is not there.
 const DENYING: [Rtype; 3] = [Rtype::SOA, Rtype::NSEC, Rtype::NSEC3];
+
+/// What proves that no name is closer than a wildcard.
+const EXPANDING: [Rtype; 2] = [Rtype::NSEC, Rtype::NSEC3];
 
 /// Types whose RDATA has names that may be compressed into other parts of the message; the last
 /// two should not be (RFC 4034 3.1.7, 4.1.1).

@@ -5,7 +5,11 @@ mod aliases;
 mod broken;
 mod forged;
 mod forger;
+mod knot;
+mod process;
+mod reference;
 mod signed;
+mod unbound;
 mod world;
 
 /// Says why a test proves nothing here.

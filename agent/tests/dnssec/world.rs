@@ -5,7 +5,7 @@ mod authority;
 mod server;
 mod zone;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -21,9 +21,11 @@ use mpic_common::evidence::{DnsSeen, Purpose};
 use mpic_common::observation::ResolverIdentity;
 use mpic_common::perspective::RegionalInternetRegistry;
 
-pub(crate) use server::{Asked, Say, Zones};
+pub(crate) use server::{Asked, Say, Zones, free_port};
 use server::{Script, Server, honest};
-pub(crate) use zone::{Record, Signing, Zone, name, record, renamed};
+pub(crate) use zone::{Record, Signing, Zone, name, now, record, renamed};
+
+use crate::unbound::Unbound;
 
 /// What the test wants to be there.
 pub(crate) struct Plan {
@@ -56,10 +58,38 @@ pub(crate) enum Ds {
 pub(crate) struct World {
     engine: Embedded,
     servers: Vec<(String, Server)>,
+    /// The keys of the root, as lines of a zone file.
+    anchor: String,
 }
 
 /// One after the other, so that worlds of one process do not meet.
 static WORLDS: AtomicU8 = AtomicU8::new(0);
+
+/// Addresses by number that no other test uses at this time, so that any port will do.
+pub(crate) fn own_addresses() -> impl Fn(u8) -> IpAddr {
+    let block = WORLDS.fetch_add(1, Ordering::Relaxed);
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    move |number| Ipv4Addr::new(127, 64 + (high ^ block) % 128, low, number).into()
+}
+
+/// An engine's usual settings in a world whose root is at `root`.
+pub(crate) fn settings(root: IpAddr, port: u16, anchor: &str) -> EmbeddedSettings {
+    let hints = format!(". NS a.root.\na.root. A {root}\n");
+    EmbeddedSettings {
+        root_hints: RootHints::parse(hints.as_bytes()).unwrap(),
+        trust_anchor: TrustAnchor::parse(anchor.as_bytes()).unwrap(),
+        unsupported: UnsupportedAlgorithm::Indeterminate,
+        addresses: AddressPolicy::new(
+            vec!["127.0.0.1/32".parse().unwrap()],
+            vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
+            Vec::new(),
+        ),
+        egress: Egress { lab_ports: [(53, port)].into(), ..Egress::default() },
+        attempt: ATTEMPT,
+        pause: Duration::from_millis(1),
+        identity: identity(),
+    }
+}
 
 impl Plan {
     /// A root and `com`, both signed.
@@ -121,31 +151,13 @@ impl Plan {
         let anchor = zones[0].ds_lines();
         let zones = Arc::new(Zones(zones));
         let (servers, port) = self.serve(&zones, &address).await;
-        let hints = format!(". NS a.root.\na.root. A {}\n", address[0]);
-        let mut settings = EmbeddedSettings {
-            root_hints: RootHints::parse(hints.as_bytes()).unwrap(),
-            trust_anchor: TrustAnchor::parse(anchor.as_bytes()).unwrap(),
-            unsupported: UnsupportedAlgorithm::Indeterminate,
-            addresses: AddressPolicy::new(
-                vec!["127.0.0.1/32".parse().unwrap()],
-                vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
-                Vec::new(),
-            ),
-            egress: Egress { lab_ports: [(53, port)].into(), ..Egress::default() },
-            attempt: ATTEMPT,
-            pause: Duration::from_millis(1),
-            identity: identity(),
-        };
+        let mut settings = settings(address[0], port, &anchor);
         change(&mut settings);
-        World { engine: Embedded::new(settings), servers }
+        World { engine: Embedded::new(settings), servers, anchor }
     }
 
-    /// Where the servers are: addresses that no other test uses at this time, so that any port
-    /// will do.
     fn addresses(&self) -> Vec<IpAddr> {
-        let block = WORLDS.fetch_add(1, Ordering::Relaxed);
-        let [_, _, high, low] = std::process::id().to_be_bytes();
-        let own = |number: u8| Ipv4Addr::new(127, 64 + (high ^ block) % 128, low, number).into();
+        let own = own_addresses();
         let planned = self.delegations.iter().map(|delegation| delegation.address);
         planned.zip(1..).map(|(address, number)| address.unwrap_or_else(|| own(number))).collect()
     }
@@ -220,6 +232,14 @@ impl World {
         &self.engine
     }
 
+    /// A forwarder's resolver in this world.
+    pub(crate) async fn unbound(&self) -> Unbound {
+        let stubs = self.servers.iter().map(|(origin, server)| (origin.clone(), server.address));
+        let own = own_addresses();
+        let at = SocketAddr::new(own(1), free_port(own(1)).await);
+        Unbound::start(at, &self.anchor, stubs).await
+    }
+
     /// What the server of `origin` was asked, in order.
     pub(crate) fn asked(&self, origin: &str) -> Vec<Asked> {
         let of = self.servers.iter().find(|(zone, _)| zone == origin);
@@ -266,7 +286,7 @@ pub(crate) fn usual_budget() -> BudgetLimits {
     BudgetLimits { packets: 500, octets: 4 * 1_024 * 1_024 }
 }
 
-fn identity() -> ResolverIdentity {
+pub(crate) fn identity() -> ResolverIdentity {
     ResolverIdentity {
         backend: "embedded".to_owned(),
         instance: "test".to_owned(),

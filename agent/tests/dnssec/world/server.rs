@@ -1,6 +1,6 @@
 //! A name server whose every word a script may change.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use domain::base::iana::{OptRcode, Rtype};
@@ -120,6 +120,12 @@ impl Server {
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.desk.asked.lock().unwrap().clone()
     }
+}
+
+/// A port that is free at `address`.
+pub(crate) async fn free_port(address: IpAddr) -> u16 {
+    let (udp, _) = bind((address, 0).into()).await.unwrap();
+    udp.local_addr().unwrap().port()
 }
 
 /// One port for both. The first server finds a free one, below those that the system gives out, so

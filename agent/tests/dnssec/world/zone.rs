@@ -245,8 +245,7 @@ fn signature(origin: &Owner, set: &[Record], key: &Key, window: (i64, i64)) -> R
     let owner = set[0].owner();
     // Neither the root nor a wildcard counts.
     let labels = owner.iter_labels().filter(|label| !label.is_root() && !label.is_wildcard());
-    let seconds = i64::from(Timestamp::now().into_int());
-    let at = |offset| Timestamp::from(u32::try_from(seconds + offset).unwrap());
+    let at = |offset| Timestamp::from(u32::try_from(now() + offset).unwrap());
     let rrsig = |signature: Vec<u8>| {
         Rrsig::new(
             set[0].rtype(),
@@ -265,6 +264,11 @@ fn signature(origin: &Owner, set: &[Record], key: &Key, window: (i64, i64)) -> R
     rrsig(Vec::new()).signed_data(&mut signed, &mut set.to_vec()).unwrap();
     let data = ZoneRecordData::Rrsig(rrsig(key.sign(&signed)));
     Record::new(owner.clone(), Class::IN, TTL, data)
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> i64 {
+    Timestamp::now().into_int().into()
 }
 
 const TTL: Ttl = Ttl::from_secs(300);

@@ -20,6 +20,7 @@ pub mod observation;
 pub mod octets;
 pub mod perspective;
 pub mod policy;
+pub mod proof;
 pub mod reason;
 pub mod record;
 pub mod reply;

@@ -43,6 +43,13 @@ pub const STRAGGLER_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long after the decision replies still go on record.
 pub const LATE_WINDOW: Duration = Duration::from_secs(2);
 
+/// How long a record may take from the stream into the log. A CA that waits for a proof waits so
+/// long; a decision that the log still lacks then is evidence against the operator.
+pub const MERGE_DELAY: Duration = Duration::from_secs(60);
+
+/// The longest that one request for a proof may wait.
+pub const PROOF_WAIT_MAX: Duration = Duration::from_secs(30);
+
 /// Sends to one perspective: the first, one repeat after 503 or busy, one re-send.
 pub const SENDS_MAX: usize = 3;
 
@@ -57,6 +64,8 @@ pub const ASSIGNMENT_OCTETS_MAX: usize = 10_240;
 pub const RECORD_OCTETS_MAX: usize = 64_512;
 /// A directory document's envelope.
 pub const DIRECTORY_OCTETS_MAX: usize = 40_960;
+/// A request for a proof, its envelope.
+pub const PROOF_REQUEST_OCTETS_MAX: usize = 256;
 /// An answer's envelope.
 pub const ANSWER_OCTETS_MAX: usize = 73_728;
 

@@ -7,6 +7,7 @@ use data_encoding::BASE64_MIME;
 use mpic_common::assignment::Assignment;
 use mpic_common::directory::DirectoryDocument;
 use mpic_common::job::Job;
+use mpic_common::proof::{ProofAnswer, ProofRequest};
 use mpic_common::record::{
     Answer, DecisionRecord, LateRecord, NoteRecord, RefusalRecord, SupersededRecord,
 };
@@ -66,7 +67,8 @@ fn each_example_is_what_its_type_says() {
             Kind::Directory => survives::<DirectoryDocument>(kind, body),
             Kind::Note => survives::<NoteRecord>(kind, body),
             Kind::Answer => survives::<Answer>(kind, body),
-            Kind::ProofRequest | Kind::Proof => panic!("no process sends a {kind} yet"),
+            Kind::ProofRequest => ProofRequest::parse(body).unwrap().to_body() == body,
+            Kind::Proof => survives::<ProofAnswer>(kind, body),
         };
         assert!(whole, "{name} is not what it was after decoding and encoding");
     }

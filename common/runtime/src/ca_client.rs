@@ -1,6 +1,8 @@
 //! A CA's side of the bus: submits a job, repeats the same octets where that helps, and believes
 //! only what a coordinator of the directory signed over its own job.
 
+mod proof;
+
 use std::time::Duration;
 
 use async_nats::{Client, RequestErrorKind};
@@ -20,6 +22,8 @@ use mpic_common::wire::{Envelope, Kind, Malformed, decode_body, envelope};
 use crate::clock::Clock;
 use crate::config::BusConfig;
 use crate::nats::{self, BusError, Role};
+
+pub use proof::NoProof;
 
 /// What a CA has of one job: the decision and where it is recorded.
 #[derive(Debug, Clone)]

@@ -4,9 +4,11 @@ use super::{Fleet, Seen, dns_01_job, job_id};
 use crate::assignment::Assignment;
 use crate::code::PerspectiveId;
 use crate::job::FieldError;
+use crate::limits::PROOF_WAIT_MAX;
 use crate::observation::{CheckKind, Finding};
 use crate::octets::{Hash, Octets};
 use crate::policy::Outcome;
+use crate::proof::{ProofAnswer, ProofOf, ProofRequest, ProofStatus};
 use crate::reason::Reason;
 use crate::record::{
     Answer, CheckRecord, DecisionRecord, LateRecord, Missing, MissingRecord, NoteKind, NoteRecord,
@@ -41,6 +43,10 @@ pub fn examples() -> Vec<(Kind, Vec<u8>)> {
         leaf: Some(leaf_hash(&decision)),
         refusal: None,
     };
+    let proof_request = ProofRequest {
+        of: ProofOf::Record { stream: "MPIC_AUDIT".to_owned(), seq: 2, leaf: leaf_hash(&decision) },
+        timeout: PROOF_WAIT_MAX,
+    };
     let late = late(&fleet, assignment.digest, leaf_hash(&decision));
     let superseded = SupersededRecord {
         ca: job.ca.clone(),
@@ -62,8 +68,27 @@ pub fn examples() -> Vec<(Kind, Vec<u8>)> {
         (Kind::Directory, fleet.document()),
         (Kind::Note, envelope::seal(Kind::Note, &note, &operator, Some(Hash::ZERO))),
         (Kind::Answer, envelope::unsigned(Kind::Answer, &encode_body(Kind::Answer, &answer))),
+        (Kind::ProofRequest, envelope::unsigned(Kind::ProofRequest, &proof_request.to_body())),
+        (Kind::Proof, envelope::unsigned(Kind::Proof, &encode_body(Kind::Proof, &proof()))),
     ]
 }
+
+/// Of entry 1 of a log of two entries, whose key's seed is 32 octets 01.
+fn proof() -> ProofAnswer {
+    ProofAnswer { status: ProofStatus::Ok, proof: Some(PROOF.to_owned()) }
+}
+
+const PROOF: &str = "\
+c2sp.org/tlog-proof@v1
+index 1
+6yvpYqLyWMa3Iw4HL+NkaxdlhB1HQR9o2xyY/9+OXG4=
+
+audit.example/mpic/2026h2
+2
+gJdd2JBZiHhmoj8GODmXNt7T8y0e/U1PXUML6sel1RA=
+
+— audit.example/mpic/2026h2 EBXbd8BZrrYFjwMXk0cth3MoTW+eVAhUjP9apti0MSDfjzbr+6TyIJGeP8UrHv7lsBuujtZhxwpjnB/xlTo8CZbwvAs=
+";
 
 fn assignment(fleet: &Fleet, job: &[u8], digest: Hash) -> Assignment {
     Assignment {

@@ -16,6 +16,7 @@ pub mod log;
 pub mod note;
 mod prefix;
 pub mod proof;
+pub mod prover;
 pub mod reader;
 pub mod replay;
 pub mod report;

@@ -14,6 +14,7 @@ use mpic_audit::background;
 use mpic_audit::config::Config;
 use mpic_audit::consumer::{self, Limits};
 use mpic_audit::log::Log as _;
+use mpic_audit::prover::{Desk, Prover};
 use mpic_audit::startup::{self, StartError, Started};
 use mpic_audit::status::Reporter;
 use mpic_common::subject;
@@ -62,7 +63,7 @@ async fn serve(arguments: Arguments, config: Config) -> Result<(), Exit> {
             tracing::info!(size = started.log.size(), "initialised");
             Ok(())
         }
-        _ => run(arguments, config, client, events, started).await,
+        _ => Box::pin(run(arguments, config, client, events, started)).await,
     }
 }
 
@@ -96,6 +97,14 @@ async fn run(
         clock: SystemClock,
     };
     let (appender, appending, progress) = Appender::new(log, source);
+    let desk = Desk::new(
+        config.directory(),
+        key.clone(),
+        config.stream.clone(),
+        config.base_seq.get(),
+        progress.clone(),
+    );
+    let prover = Prover::subscribe(client.clone(), desk.into()).await.map_err(StartError::from)?;
     let reporter = Reporter {
         client: client.clone(),
         stream,
@@ -115,6 +124,7 @@ async fn run(
     supervisor.spawn("appender", appending);
     supervisor.spawn("consumer", consumer::run(pulled, appender, limits, stop.clone()));
     supervisor.spawn("status", reporter.run(stop.clone()));
+    supervisor.spawn("prover", prover.run(stop.clone()));
     let own = Own { role: "audit", code: String::new() };
     let bus = Arc::new(BusHealth::default());
     supervisor.spawn("bus", nats::watch(client.clone(), events, Arc::clone(&bus), stop.clone()));

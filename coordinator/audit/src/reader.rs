@@ -99,8 +99,16 @@ impl LogReader {
 
     /// All entries and their indices, in order; ends at the first bundle that cannot be read.
     pub fn entries(&self) -> impl Iterator<Item = Result<(u64, Bytes), LogReadError>> {
+        self.entries_from(0)
+    }
+
+    /// The same from the first entry of a bundle on.
+    pub fn entries_from(
+        &self,
+        bundle: u64,
+    ) -> impl Iterator<Item = Result<(u64, Bytes), LogReadError>> {
         let mut is_readable = true;
-        let bundles = 0..self.head.size.div_ceil(TILE_WIDTH);
+        let bundles = bundle..self.head.size.div_ceil(TILE_WIDTH);
         let bundles = bundles.map(|bundle| self.bundle(bundle).map(|entries| (bundle, entries)));
         let until_damage =
             move |read: &Result<_, _>| std::mem::replace(&mut is_readable, read.is_ok());

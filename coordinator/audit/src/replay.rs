@@ -227,12 +227,12 @@ fn is_continued(previous: Option<&Previous>, head: Option<&Checkpoint>) -> bool 
     }
 }
 
-/// Reads what CAs kept: every file of a directory.
+/// Reads what CAs kept: every file of a directory but proofs, which end in `.proof`.
 pub fn read_records(directory: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut records = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
-        if path.is_file() {
+        if path.is_file() && path.extension().is_none_or(|extension| extension != "proof") {
             records.push((path.display().to_string(), std::fs::read(&path)?));
         }
     }

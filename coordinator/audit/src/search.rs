@@ -1,18 +1,26 @@
 //! Finds entries by what they are about. Nothing is judged here: a forged record is found too.
 
+mod span;
 mod subject;
+#[cfg(test)]
+mod tests;
 
 use std::convert::Infallible;
+use std::ops::Range;
 use std::str::FromStr;
+use std::time::Duration;
 
+use bytes::Bytes;
 use mpic_common::code::{CaId, PerspectiveId};
 use mpic_common::identifier::{Identifier, IdentifierFields};
 use mpic_common::job::JobId;
+use mpic_common::limits::DUPLICATE_WINDOW;
 use mpic_common::policy::Outcome;
 use mpic_common::time::UnixMs;
 
 pub use self::subject::Subject;
 use crate::reader::{LogReadError, LogReader};
+use crate::tree::TILE_WIDTH;
 
 /// What an entry must be about; a condition that is absent excludes nothing, and an entry that
 /// says nothing of what a condition asks for is excluded.
@@ -87,6 +95,13 @@ impl Filter {
             && self.admits_time(subject.at)
     }
 
+    /// The span of time in which entries that it admits can lie, as far as it says.
+    fn span(&self) -> (Option<UnixMs>, Option<UnixMs>) {
+        let of_job = self.job.map(|job| (job.time(), job.time().plus(DUPLICATE_WINDOW)));
+        let (from, to) = of_job.unzip();
+        (self.from.max(from), [self.to, to].into_iter().flatten().min())
+    }
+
     /// Whether something stated for this time lies in the span asked for.
     pub fn admits_time(&self, at: Option<UnixMs>) -> bool {
         self.from.is_none_or(|from| at.is_some_and(|at| from <= at))
@@ -99,9 +114,13 @@ fn is_wanted<T: PartialEq>(wanted: Option<&T>, found: Option<&T>) -> bool {
 }
 
 /// The indices of the entries that the filter admits, in order.
+///
+/// Where it names a span of time or a job, whose id has its time, only that part of the log is
+/// read, with an hour of slack for clocks and for records that waited.
 pub fn search(log: &LogReader, filter: &Filter) -> Result<Vec<u64>, LogReadError> {
+    let (from, to) = filter.span();
     let mut found = Vec::new();
-    for entry in log.entries() {
+    for entry in entries(log, span::bundles(log, from, to, SLACK)?) {
         let (index, octets) = entry?;
         if filter.admits(&Subject::of(&octets)) {
             found.push(index);
@@ -113,36 +132,54 @@ pub fn search(log: &LogReader, filter: &Filter) -> Result<Vec<u64>, LogReadError
 /// The indices of the decisions on a job: one, unless two CAs chose the same id, or the stream
 /// holds a decision twice.
 pub fn decisions_on(log: &LogReader, job: JobId) -> Result<Vec<u64>, LogReadError> {
+    let (from, to) = (Some(job.time()), Some(job.time().plus(DUPLICATE_WINDOW)));
     let mut found = Vec::new();
-    for entry in log.entries() {
+    for entry in entries(log, span::bundles(log, from, to, SLACK)?) {
         let (index, octets) = entry?;
-        let subject = Subject::of(&octets);
-        if subject.is_decision && subject.job == Some(job) {
+        if is_decision_on(&octets, job) {
             found.push(index);
         }
     }
     Ok(found)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn includes(names: &str, identifier: &str) -> bool {
-        let Ok(names) = names.parse::<Names>();
-        names.include(&Identifier::parse(identifier).expect("an identifier"))
+/// The first decision on a job that has the index `first` or a later one.
+pub fn decision_since(
+    log: &LogReader,
+    job: JobId,
+    first: u64,
+) -> Result<Option<u64>, LogReadError> {
+    let (from, to) = (Some(job.time()), Some(job.time().plus(DUPLICATE_WINDOW)));
+    let bundles = span::bundles(log, from, to, SLACK_OF_DECISIONS)?;
+    let bundles = bundles.start.max(first / TILE_WIDTH)..bundles.end;
+    for entry in entries(log, bundles) {
+        let (index, octets) = entry?;
+        if index >= first && is_decision_on(&octets, job) {
+            return Ok(Some(index));
+        }
     }
-
-    #[test]
-    fn a_name_is_found_exactly_or_below_another() {
-        assert!(includes("A.example", "a.example"));
-        assert!(includes("a.example", "*.a.example"));
-        assert!(!includes("a.example", "b.a.example"));
-        assert!(includes("*.example", "a.example"));
-        assert!(includes("*.a.example", "*.a.example"));
-        assert!(includes("*.a.example", "c.b.a.example"));
-        assert!(!includes("*.a.example", "a.example"));
-        assert!(!includes("*.a.example", "ba.example"));
-        assert!(includes("2001:DB8::1", "2001:db8::1"));
-    }
+    Ok(None)
 }
+
+fn is_decision_on(octets: &[u8], job: JobId) -> bool {
+    let subject = Subject::of(octets);
+    subject.is_decision && subject.job == Some(job)
+}
+
+/// The entries of some bundles and their indices; ends at the first that cannot be read.
+fn entries(
+    log: &LogReader,
+    bundles: Range<u64>,
+) -> impl Iterator<Item = Result<(u64, Bytes), LogReadError>> {
+    let indices = bundles.start * TILE_WIDTH..bundles.end * TILE_WIDTH;
+    log.entries_from(bundles.start).take_while(move |read| match read {
+        Ok((index, _)) => indices.contains(index),
+        Err(_) => true,
+    })
+}
+
+/// Between the time that a signer states and the place in the log.
+const SLACK: Duration = Duration::from_secs(3_600);
+
+/// The same for decisions alone, which are published before their job is three minutes old.
+const SLACK_OF_DECISIONS: Duration = Duration::from_secs(600);

@@ -2,6 +2,7 @@
 
 mod ask;
 mod raw;
+mod receipt;
 mod report;
 
 use std::io::Write;
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 use super::{Certificate, Dir, Exit, Failure};
 use crate::client::ClientConfig;
 use crate::fleet::layout::Layout;
+use receipt::Receipt;
 use report::Report;
 
 /// Asks whether a certificate may be issued, as a CA does, and shows the decision.
@@ -60,6 +62,8 @@ pub struct Check {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["identifier", "caa", "method"])]
     raw_job: Option<PathBuf>,
     #[command(flatten)]
+    receipt: Receipt,
+    #[command(flatten)]
     dir: Dir,
     /// Print JSON
     #[arg(long)]
@@ -72,6 +76,7 @@ Examples, with the small Internet of `mpic up`:
   mpic check honest.example --caa --method dns-01 \\
       --key-authorization-hash 6rltRZA4FTPA2ozpaJCFbuqkwFpoW36oXKg0zSlNRxM
   mpic check forbidden.example --json
+  mpic check honest.example --wait-for checkpoint --receipt kept
   echo '{\"identifier\": {\"kind\": \"dns\", \"value\": \"a_b\"}}' | mpic check --raw-job -
 
 Exit codes: 0 corroborated, 1 refused, 2 malformed job, 3 could not be decided or recorded.";
@@ -108,6 +113,7 @@ impl Check {
             Submitted::Decided(recorded) => {
                 let report = Report::new(&recorded, &directory, elapsed)?;
                 self.show(out, &report, &report)?;
+                self.receipt.take(out, self.json, &ca, &config, &recorded).await?;
                 Ok(match recorded.decision.outcome {
                     Outcome::Corroborate => Exit::Fine,
                     Outcome::Refuse => Exit::Refused,

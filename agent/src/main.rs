@@ -17,6 +17,7 @@ use mpic_common::directory::Owner;
 use mpic_common::perspective::Perspective;
 use mpic_common::signature::SigningKey;
 use mpic_common::subject;
+use mpic_runtime::bus::Bus;
 use mpic_runtime::clock::{Clock, SystemClock};
 use mpic_runtime::directory::Source;
 use mpic_runtime::discovery::{Discovery, Endpoint, Service, Stats, process_id};
@@ -73,9 +74,9 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
 
     let (client, events) = nats::connect(&config.bus, role(&config)).await?;
     let mut supervisor = Supervisor::new()?;
-    let (own_echo, bus) = (own_echo(&config), Arc::new(BusHealth::default()));
-    supervisor
-        .spawn("bus", nats::watch(client.clone(), events, Arc::clone(&bus), supervisor.stop()));
+    let (own_echo, connected) = (own_echo(&config), Arc::new(BusHealth::default()));
+    let watching = nats::watch(client.clone(), events, Arc::clone(&connected), supervisor.stop());
+    supervisor.spawn("bus", watching);
     supervisor.spawn("health", Arc::clone(&health).run(engine.clone(), supervisor.stop()));
 
     let directories = Arc::new(directories);
@@ -105,10 +106,12 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
     let stats = stats(Arc::clone(&responder), permits, drops, &config);
     let discovery = discovery(&client, &config, &own, agent, stats).await?;
     supervisor.spawn("discovery", discovery.run(supervisor.stop()));
-    let assignments = Assignments::subscribe(client.clone(), config.perspective.clone()).await?;
-    supervisor.spawn("responder", responder.run(client.clone(), assignments, supervisor.stop()));
-    nats::settle(&client, &own_echo, &bus).await?;
-    supervisor.spawn("echo", nats::beat(client.clone(), own_echo.clone(), bus, supervisor.stop()));
+    let bus: Arc<dyn Bus> = Arc::new(client.clone());
+    let assignments = Assignments::subscribe(Arc::clone(&bus), config.perspective.clone()).await?;
+    supervisor.spawn("responder", responder.run(bus, assignments, supervisor.stop()));
+    nats::settle(&client, &own_echo, &connected).await?;
+    let beating = nats::beat(client.clone(), own_echo.clone(), connected, supervisor.stop());
+    supervisor.spawn("echo", beating);
     readiness::notify();
     tracing::info!(perspective = %config.perspective, "ready");
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_nats::{Client, Message};
+use async_nats::Message;
 use bytes::Bytes;
 use mpic_common::code::PerspectiveId;
 use mpic_common::limits::CLOCK_SKEW;
@@ -22,6 +22,7 @@ use mpic_common::reply::{PerspectiveRole, Reply, ReplyOutcome};
 use mpic_common::signature::SigningKey;
 use mpic_common::time::UnixMs;
 use mpic_common::wire::{Kind, encode_body, envelope};
+use mpic_runtime::bus::{self, Bus};
 use mpic_runtime::clock::Clock;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -96,8 +97,6 @@ pub struct Responder<E, C> {
 const REPLY_RESERVE: Duration = Duration::from_millis(150);
 /// While the agent drains, a job must fit into this; the service manager waits 25 s.
 const DRAIN_JOB_MAX: Duration = Duration::from_secs(20);
-/// A publish waits for ever on a full command channel; ours do not.
-const PUBLISH_WAIT: Duration = Duration::from_millis(250);
 /// Messages that are looked at or at work at a time; only a flood of repeats can exceed it.
 const TASKS_MAX: usize = 4_096;
 
@@ -126,7 +125,7 @@ impl<E: DnsEngine, C: Clock> Responder<E, C> {
     /// at work ends.
     pub async fn run(
         self: Arc<Self>,
-        client: Client,
+        bus: Arc<dyn Bus>,
         mut assignments: Assignments,
         stop: CancellationToken,
     ) -> Result<(), mpic_runtime::nats::BusError> {
@@ -148,7 +147,7 @@ impl<E: DnsEngine, C: Clock> Responder<E, C> {
             };
             let Some(message) = message else { break };
             if tasks.len() < TASKS_MAX {
-                tasks.spawn(Arc::clone(&self).respond(message, client.clone()));
+                tasks.spawn(Arc::clone(&self).respond(message, Arc::clone(&bus)));
             } else {
                 self.parts.drops.count(Dropped::Overload, self.now());
             }
@@ -159,15 +158,14 @@ impl<E: DnsEngine, C: Clock> Responder<E, C> {
         Ok(())
     }
 
-    async fn respond(self: Arc<Self>, message: Message, client: Client) {
+    async fn respond(self: Arc<Self>, message: Message, bus: Arc<dyn Bus>) {
         let Some(to) = message.reply.clone() else {
             self.parts.drops.count(Dropped::ReplySubject, self.now());
             return;
         };
         let Some(reply) = self.answer(&message.payload, to.as_str()).await else { return };
-        let published = client.publish(to, reply);
-        if !matches!(tokio::time::timeout(PUBLISH_WAIT, published).await, Ok(Ok(()))) {
-            tracing::warn!("cannot publish a reply");
+        if let Err(error) = bus.publish(bus::message(to, reply)).await {
+            tracing::warn!(%error, "cannot publish a reply");
         }
     }
 

@@ -5,22 +5,23 @@
 //! subscription was made, so after a reconnect it is made anew first.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::{Client, Message, Subscriber};
+use async_nats::Message;
 use futures_util::{FutureExt, StreamExt};
 use mpic_common::code::PerspectiveId;
 use mpic_common::subject;
+use mpic_runtime::bus::{Bus, Subscription};
 use mpic_runtime::nats::BusError;
 use tokio::time::{Instant, timeout};
 
 /// A subscription in the queue group of its perspective.
 #[derive(Debug)]
 pub struct Assignments {
-    client: Client,
+    bus: Arc<dyn Bus>,
     perspective: PerspectiveId,
-    subscriber: Subscriber,
+    messages: Box<dyn Subscription>,
     /// Messages since the subscription was made.
     received: u64,
     /// How often the client had connected by then.
@@ -46,14 +47,17 @@ const SILENCE: Duration = Duration::from_secs(1);
 
 impl Assignments {
     /// Subscribes.
-    pub async fn subscribe(client: Client, perspective: PerspectiveId) -> Result<Self, BusError> {
-        let connects = connects(&client);
-        let subscriber = subscribe(&client, &perspective).await?;
+    pub async fn subscribe(
+        bus: Arc<dyn Bus>,
+        perspective: PerspectiveId,
+    ) -> Result<Self, BusError> {
+        let connects = bus.connects();
+        let messages = subscribe(&*bus, &perspective).await?;
         let rate = Rate { since: Instant::now(), current: 0, last: 0 };
         Ok(Self {
-            client,
+            bus,
             perspective,
-            subscriber,
+            messages,
             received: 0,
             connects,
             rate,
@@ -68,9 +72,9 @@ impl Assignments {
             return Some(message);
         }
         let message = if self.is_draining {
-            timeout(SILENCE, self.subscriber.next()).await.ok().flatten()?
+            timeout(SILENCE, self.messages.next()).await.ok().flatten()?
         } else {
-            self.subscriber.next().await?
+            self.messages.next().await?
         };
         self.received += 1;
         self.rate.count();
@@ -80,19 +84,19 @@ impl Assignments {
     /// Lets the subscription end once everything that is on its way has come. From now on `next`
     /// ends by itself.
     pub async fn drain(&mut self) -> Result<(), BusError> {
-        if self.connects != connects(&self.client) {
+        if self.connects != self.bus.connects() {
             self.renew().await?;
         }
         let end = self.received + HEADROOM_MIN.max(self.rate.headroom());
         self.is_draining = true;
-        self.subscriber.unsubscribe_after(end).await.map_err(|_| self.closed())
+        self.messages.unsubscribe_after(end).await.map_err(|_| self.closed())
     }
 
     /// A subscription on the present connection; what the old one holds is kept.
     async fn renew(&mut self) -> Result<(), BusError> {
-        self.connects = connects(&self.client);
-        let renewed = subscribe(&self.client, &self.perspective).await?;
-        let mut old = std::mem::replace(&mut self.subscriber, renewed);
+        self.connects = self.bus.connects();
+        let renewed = subscribe(&*self.bus, &self.perspective).await?;
+        let mut old = std::mem::replace(&mut self.messages, renewed);
         self.received = 0;
         old.unsubscribe().await.map_err(|_| self.closed())?;
         while let Some(Some(message)) = old.next().now_or_never() {
@@ -106,17 +110,11 @@ impl Assignments {
     }
 }
 
-async fn subscribe(client: &Client, perspective: &PerspectiveId) -> Result<Subscriber, BusError> {
-    let subject = subject::check(perspective);
-    let group = perspective.to_string();
-    client
-        .queue_subscribe(subject.clone(), group)
-        .await
-        .map_err(|source| BusError::Subscribe { subject, source })
-}
-
-fn connects(client: &Client) -> u64 {
-    client.statistics().connects.load(Ordering::Relaxed)
+async fn subscribe(
+    bus: &dyn Bus,
+    perspective: &PerspectiveId,
+) -> Result<Box<dyn Subscription>, BusError> {
+    bus.subscribe(subject::check(perspective), Some(perspective.to_string())).await
 }
 
 impl Rate {

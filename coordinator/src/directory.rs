@@ -14,6 +14,7 @@ use mpic_common::time::UnixMs;
 use mpic_runtime::directory::{Document, LoadError, Source};
 
 use crate::recorder::{Publication, RecordError, Recorder};
+use crate::records::ReadError;
 use mpic_common::selection::{SelectionError, outlook};
 
 /// Where documents come from that this coordinator can use.
@@ -51,7 +52,7 @@ pub enum UseError {
 pub enum PublishError {
     /// The stream could not be asked for the last one.
     #[error("cannot read the last directory document of the stream")]
-    Last(#[from] async_nats::jetstream::stream::LastRawMessageError),
+    Last(#[from] ReadError),
     /// It could not be recorded.
     #[error("cannot record the directory document")]
     Record(#[from] RecordError),

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use async_nats::Client;
 use tokio::signal::unix::Signal;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use mpic_common::code::{CoordinatorId, PerspectiveId};
 use mpic_common::directory::Directory;
 use mpic_common::subject;
+use mpic_runtime::bus::Bus;
 use mpic_runtime::clock::Clock;
 use mpic_runtime::nats::BusError;
 
@@ -23,7 +23,7 @@ use crate::multiplexer::Multiplexer;
 /// The subscriptions for replies.
 #[derive(Debug)]
 pub struct Hearing {
-    client: Client,
+    bus: Arc<dyn Bus>,
     coordinator: CoordinatorId,
     replies: Multiplexer,
     heard: BTreeMap<PerspectiveId, CancellationToken>,
@@ -32,8 +32,8 @@ pub struct Hearing {
 
 impl Hearing {
     /// Hears nobody yet.
-    pub fn new(client: Client, coordinator: CoordinatorId, replies: Multiplexer) -> Self {
-        Self { client, coordinator, replies, heard: BTreeMap::new(), readers: JoinSet::new() }
+    pub fn new(bus: Arc<dyn Bus>, coordinator: CoordinatorId, replies: Multiplexer) -> Self {
+        Self { bus, coordinator, replies, heard: BTreeMap::new(), readers: JoinSet::new() }
     }
 
     /// Hears every perspective that `directory` lists, and no other, whatever its validity: what
@@ -57,11 +57,7 @@ impl Hearing {
 
     async fn hear(&mut self, code: PerspectiveId) -> Result<(), BusError> {
         let subject = subject::replies(&code, &self.coordinator);
-        let messages = self
-            .client
-            .subscribe(subject.clone())
-            .await
-            .map_err(|source| BusError::Subscribe { subject, source })?;
+        let messages = self.bus.subscribe(subject, None).await?;
         let stop = CancellationToken::new();
         self.readers.spawn(self.replies.clone().run(messages, token, stop.clone()));
         self.heard.insert(code, stop);

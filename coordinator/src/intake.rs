@@ -7,7 +7,7 @@ mod late;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::{Client, Message, Subscriber};
+use async_nats::Message;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -21,6 +21,7 @@ use mpic_common::limits::{BUDGET, PUBLISH_AGE_MAX};
 use mpic_common::record::{DecisionRecord, RefusalCode};
 use mpic_common::subject;
 use mpic_common::time::UnixMs;
+use mpic_runtime::bus::{Bus, Subscription};
 use mpic_runtime::clock::Clock;
 
 use crate::admission::{Admitted, Refusal, admit};
@@ -50,7 +51,7 @@ pub struct Intake<P, C> {
     /// The way to the stream.
     pub recorder: Recorder,
     /// The way to the CAs.
-    pub client: Client,
+    pub bus: Arc<dyn Bus>,
     /// Jobs that were met.
     pub known: Known,
     /// Refusals that were counted.
@@ -77,23 +78,24 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
     /// Takes jobs until `stop`, then ends those in flight.
     pub async fn run(
         self: Arc<Self>,
-        mut jobs: Subscriber,
+        mut jobs: Box<dyn Subscription>,
         stop: CancellationToken,
     ) -> Result<(), std::convert::Infallible> {
         let mut tasks = JoinSet::new();
         let mut counting = tokio::time::interval(COUNTED_EVERY);
         loop {
             let message = tokio::select! {
-                message = jobs.next() => message,
-                _ = counting.tick() => {
-                    tasks.spawn(Arc::clone(&self).record_counted());
-                    continue;
-                }
+                biased;
+                () = stop.cancelled() => None,
                 Some(ended) = tasks.join_next() => {
                     log_panic(ended);
                     continue;
                 }
-                () = stop.cancelled() => None,
+                _ = counting.tick() => {
+                    tasks.spawn(Arc::clone(&self).record_counted());
+                    continue;
+                }
+                message = jobs.next() => message,
             };
             let Some(message) = message else { break };
             if let Some(request) = Request::read(message) {

@@ -15,4 +15,5 @@ pub mod known;
 pub mod multiplexer;
 pub mod perspectives;
 pub mod recorder;
+pub mod records;
 pub mod refusals;

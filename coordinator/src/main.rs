@@ -15,6 +15,7 @@ use mpic_coordinator::intake::Intake;
 use mpic_coordinator::multiplexer::Multiplexer;
 use mpic_coordinator::perspectives::NatsPerspectives;
 use mpic_coordinator::recorder::Recorder;
+use mpic_runtime::bus::Bus;
 use mpic_runtime::clock::{Clock, SystemClock};
 use mpic_runtime::directory::{Document, Source};
 use mpic_runtime::discovery::{Discovery, Endpoint, Service, Stats, process_id};
@@ -67,20 +68,21 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
 
     let mut supervisor = Supervisor::new()?;
     let own = Own { role: "coordinator", code: config.code.to_string() };
-    let bus = Arc::new(BusHealth::default());
-    supervisor
-        .spawn("bus", nats::watch(client.clone(), events, Arc::clone(&bus), supervisor.stop()));
+    let connected = Arc::new(BusHealth::default());
+    let watching = nats::watch(client.clone(), events, Arc::clone(&connected), supervisor.stop());
+    supervisor.spawn("bus", watching);
 
     let (acks, replies) = (Multiplexer::default(), Multiplexer::default());
     // Replies and acknowledgements are read until the last job has ended.
     let read_acks = tokio_util::sync::CancellationToken::new();
-    let acked = client.subscribe(subject::pubacks(&config.code)).await?;
+    let bus: Arc<dyn Bus> = Arc::new(client.clone());
+    let acked = bus.subscribe(subject::pubacks(&config.code), None).await?;
     let mut readers = tokio::task::JoinSet::new();
     readers.spawn(acks.clone().run(acked, subject::parse_puback, read_acks.clone()));
-    let mut hearing = Hearing::new(client.clone(), config.code.clone(), replies.clone());
+    let mut hearing = Hearing::new(Arc::clone(&bus), config.code.clone(), replies.clone());
     hearing.follow(&document.directory).await?;
-    let recorder = Recorder::new(client.clone(), config.code.clone(), acks, records);
-    nats::settle(&client, &own, &bus).await?;
+    let recorder = Recorder::new(Arc::clone(&bus), config.code.clone(), acks, Arc::new(records));
+    nats::settle(&client, &own, &connected).await?;
     let directories = Directories::hold(candidates, document, &recorder).await?;
 
     let permits = Arc::new(Semaphore::new(config.jobs_max.get()));
@@ -89,7 +91,7 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
             coordinator: config.code.clone(),
             key,
             perspectives: NatsPerspectives {
-                client: client.clone(),
+                bus: Arc::clone(&bus),
                 coordinator: config.code.clone(),
                 replies,
                 clock: SystemClock,
@@ -102,13 +104,14 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
         allowed: config.relaxations.clone().into(),
         secret,
         recorder,
-        client: client.clone(),
+        bus: Arc::clone(&bus),
         known: mpic_coordinator::known::Known::default(),
         refusals: mpic_coordinator::refusals::Refusals::default(),
         permits: Arc::clone(&permits),
         jobs_per_ca_max: config.jobs_per_ca_max.get(),
     });
-    let jobs = client.queue_subscribe(subject::JOBS, subject::COORDINATORS.to_owned()).await?;
+    let group = Some(subject::COORDINATORS.to_owned());
+    let jobs = bus.subscribe(subject::JOBS.to_owned(), group).await?;
     let discovery = discovery(&client, &config, permits).await?;
     supervisor.spawn("discovery", discovery.run(supervisor.stop()));
     let hangups = signal(SignalKind::hangup())?;
@@ -116,8 +119,8 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
     // The subscriptions end with the task, and the task after the jobs in flight.
     let hearing = tokio::task::JoinSet::from_iter([following]);
     supervisor.spawn("intake", intake.run(jobs, supervisor.stop()));
-    nats::settle(&client, &own, &bus).await?;
-    supervisor.spawn("echo", nats::beat(client.clone(), own, bus, supervisor.stop()));
+    nats::settle(&client, &own, &connected).await?;
+    supervisor.spawn("echo", nats::beat(client.clone(), own, connected, supervisor.stop()));
     readiness::notify();
     tracing::info!(coordinator = %config.code, "ready");
 

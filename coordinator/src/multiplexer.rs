@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_nats::{Message, Subscriber};
+use async_nats::Message;
 use futures_util::StreamExt;
+use mpic_runtime::bus::Subscription;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -46,7 +47,7 @@ impl Multiplexer {
     /// for is dropped.
     pub async fn run(
         self,
-        mut messages: Subscriber,
+        mut messages: Box<dyn Subscription>,
         token: fn(&str) -> Option<Token>,
         stop: CancellationToken,
     ) {
@@ -73,13 +74,10 @@ impl Multiplexer {
 }
 
 impl Answers {
-    /// A new token, whose answers come here.
-    pub fn token(&mut self) -> Result<Token, getrandom::Error> {
-        let mut token = [0; 16];
-        getrandom::fill(&mut token)?;
+    /// From now on the answers with this token come here.
+    pub fn await_token(&mut self, token: Token) {
         self.tokens.push(token);
         lock(&self.slots).insert(token, self.sender.clone());
-        Ok(token)
     }
 
     /// The next answer. It waits for ever where none comes.
@@ -110,8 +108,8 @@ mod tests {
     fn a_slot_ends_with_its_reader() {
         let multiplexer = Multiplexer::default();
         let mut answers = multiplexer.answers();
-        answers.token().unwrap();
-        answers.token().unwrap();
+        answers.await_token([1; 16]);
+        answers.await_token([2; 16]);
         assert_eq!(multiplexer.len(), 2);
         drop(answers);
         assert!(multiplexer.is_empty());

@@ -5,7 +5,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_nats::{Client, Message, StatusCode};
+use async_nats::message::OutboundMessage;
+use async_nats::{Message, StatusCode};
 use bytes::Bytes;
 use tokio::time::{Instant, sleep_until};
 
@@ -18,6 +19,7 @@ use mpic_common::record::{Missing, RejectedRecord};
 use mpic_common::reply::{Asked, PerspectiveRole, Rejected, Reply, ReplyOutcome};
 use mpic_common::subject;
 use mpic_common::wire::{Envelope, Kind};
+use mpic_runtime::bus::Bus;
 use mpic_runtime::clock::Clock;
 
 use crate::attempt::Heard;
@@ -89,7 +91,7 @@ impl Rejections {
 #[derive(Debug, Clone)]
 pub struct NatsPerspectives<C> {
     /// The connection.
-    pub client: Client,
+    pub bus: Arc<dyn Bus>,
     /// Who asks.
     pub coordinator: CoordinatorId,
     /// Where replies come in.
@@ -98,8 +100,6 @@ pub struct NatsPerspectives<C> {
     pub clock: C,
 }
 
-/// A publish waits for ever on a full command channel; ours do not.
-const PUBLISH_WAIT: Duration = Duration::from_millis(250);
 /// An agent that starts within this serves the second send.
 const REPEAT_AFTER_503: Duration = Duration::from_millis(50);
 /// The least pause after `busy`; as much again is random.
@@ -140,6 +140,7 @@ impl<C: Clock + Clone> Asking<C> {
         let mut next_send = Some(self.question.resend_at);
         loop {
             let message = tokio::select! {
+                biased;
                 message = self.answers.next() => message,
                 () = until(next_send) => None,
             };
@@ -156,7 +157,7 @@ impl<C: Clock + Clone> Asking<C> {
                 }
                 Said::Busy if self.is_final() => return Answered::Missing(Missing::Busy),
                 Said::NoResponders => next_send = Some(Instant::now() + REPEAT_AFTER_503),
-                Said::Busy => next_send = Some(Instant::now() + busy_pause()),
+                Said::Busy => next_send = Some(Instant::now() + self.busy_pause()),
                 Said::Rejected(reason) => self.reject(&message, reason),
             }
         }
@@ -174,16 +175,24 @@ impl<C: Clock + Clone> Asking<C> {
             return;
         }
         self.sends += 1;
-        let Ok(token) = self.answers.token() else { return };
+        let Ok(token) = self.nats.bus.random() else { return };
+        self.answers.await_token(token);
         let perspective = &self.question.perspective;
-        let sent = self.nats.client.publish_with_reply(
-            subject::check(perspective),
-            subject::reply(perspective, &self.nats.coordinator, &token),
-            self.question.assignment.clone(),
-        );
-        if !matches!(tokio::time::timeout(PUBLISH_WAIT, sent).await, Ok(Ok(()))) {
-            tracing::warn!(%perspective, "cannot send the assignment");
+        let reply = subject::reply(perspective, &self.nats.coordinator, &token);
+        let sent = self.nats.bus.publish(OutboundMessage {
+            subject: subject::check(perspective).into(),
+            reply: Some(reply.into()),
+            payload: self.question.assignment.clone(),
+            headers: None,
+        });
+        if let Err(error) = sent.await {
+            tracing::warn!(%perspective, %error, "cannot send the assignment");
         }
+    }
+
+    fn busy_pause(&self) -> Duration {
+        let extra = self.nats.bus.random().map_or(50, |[random, ..]| u64::from(random) * 100 / 255);
+        REPEAT_AFTER_BUSY + Duration::from_millis(extra)
     }
 
     fn read(&self, message: &Message) -> Said {
@@ -237,10 +246,4 @@ async fn until(moment: Option<Instant>) {
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,
     }
-}
-
-fn busy_pause() -> Duration {
-    let mut random = [0; 1];
-    let extra = getrandom::fill(&mut random).map_or(50, |()| u64::from(random[0]) * 100 / 255);
-    REPEAT_AFTER_BUSY + Duration::from_millis(extra)
 }

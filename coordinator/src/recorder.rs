@@ -1,10 +1,11 @@
 //! Publishes records to the stream and returns once they are there: recorded before answered.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_nats::jetstream::stream;
-use async_nats::{Client, HeaderMap, Message, StatusCode, header};
+use async_nats::message::OutboundMessage;
+use async_nats::{HeaderMap, Message, StatusCode, header};
 use bytes::Bytes;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout};
@@ -12,16 +13,18 @@ use tokio::time::{Instant, sleep, timeout};
 use mpic_common::code::CoordinatorId;
 use mpic_common::subject;
 use mpic_common::time::UnixMs;
+use mpic_runtime::bus::Bus;
 
 use crate::multiplexer::{Answers, Multiplexer};
+use crate::records::{ReadError, Records};
 
 /// Publishes, and waits for the stream's word.
 #[derive(Debug)]
 pub struct Recorder {
-    client: Client,
+    bus: Arc<dyn Bus>,
     coordinator: CoordinatorId,
     acks: Multiplexer,
-    stream: stream::Stream<()>,
+    records: Arc<dyn Records>,
     /// Set while the stream takes nothing.
     broken: AtomicBool,
     /// The second in which the last job was let through all the same.
@@ -95,24 +98,22 @@ enum Said {
 const ACK_WAIT: Duration = Duration::from_secs(1);
 /// Between tries.
 const PAUSE: Duration = Duration::from_millis(250);
-/// A publish waits for ever on a full command channel; ours do not.
-const PUBLISH_WAIT: Duration = Duration::from_millis(250);
 /// Above this many records without the stream's word no job is taken.
 const PENDING_MAX: usize = 4_096;
 
 impl Recorder {
     /// A recorder whose acknowledgements come in through `acks`.
     pub fn new(
-        client: Client,
+        bus: Arc<dyn Bus>,
         coordinator: CoordinatorId,
         acks: Multiplexer,
-        stream: stream::Stream<()>,
+        records: Arc<dyn Records>,
     ) -> Self {
         Self {
-            client,
+            bus,
             coordinator,
             acks,
-            stream,
+            records,
             broken: AtomicBool::new(false),
             tried: AtomicU64::new(0),
             pending: AtomicUsize::new(0),
@@ -180,17 +181,18 @@ impl Recorder {
         publication: &Publication,
         answers: &mut Answers,
     ) -> Option<Message> {
-        let token = answers.token().ok()?;
+        let token = self.bus.random().ok()?;
+        answers.await_token(token);
         let mut headers = HeaderMap::new();
         headers.insert(header::NATS_MESSAGE_ID, publication.id.as_str());
         headers.insert(header::NATS_EXPECTED_STREAM, subject::AUDIT_STREAM);
-        let sent = self.client.publish_with_reply_and_headers(
-            publication.subject.clone(),
-            subject::puback(&self.coordinator, &token),
-            headers,
-            publication.octets.clone(),
-        );
-        timeout(PUBLISH_WAIT, sent).await.ok()?.ok()?;
+        let sent = self.bus.publish(OutboundMessage {
+            subject: publication.subject.clone().into(),
+            reply: Some(subject::puback(&self.coordinator, &token).into()),
+            payload: publication.octets.clone(),
+            headers: Some(headers),
+        });
+        sent.await.ok()?;
         timeout(ACK_WAIT, answers.next()).await.ok().flatten()
     }
 
@@ -206,22 +208,13 @@ impl Recorder {
 
     /// The record at `seq` of the stream.
     pub async fn read(&self, seq: u64) -> Option<Bytes> {
-        let stored = self.stream.get_raw_message(seq).await;
-        stored
-            .inspect_err(|error| tracing::warn!(seq, %error, "cannot read the stream"))
-            .ok()
-            .map(|message| message.payload)
+        let stored = self.records.get(seq).await;
+        stored.inspect_err(|error| tracing::warn!(seq, %error, "cannot read a record")).ok()
     }
 
     /// The last record on `subject`, if there is one.
-    pub async fn last(&self, subject: &str) -> Result<Option<Bytes>, stream::LastRawMessageError> {
-        match self.stream.get_last_raw_message_by_subject(subject).await {
-            Ok(message) => Ok(Some(message.payload)),
-            Err(error) if error.kind() == stream::LastRawMessageErrorKind::NoMessageFound => {
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+    pub async fn last(&self, subject: &str) -> Result<Option<Bytes>, ReadError> {
+        self.records.last(subject).await
     }
 }
 

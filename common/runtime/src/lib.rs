@@ -1,5 +1,6 @@
 //! The I/O shell that the MPIC processes share.
 
+pub mod bus;
 pub mod ca_client;
 pub mod clock;
 pub mod config;

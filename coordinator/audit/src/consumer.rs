@@ -3,15 +3,14 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::PullConsumer;
-use async_nats::jetstream::consumer::pull::MessagesErrorKind;
-use async_nats::jetstream::{self, consumer};
+use async_nats::jetstream::consumer::StreamError;
 use futures_util::{Stream, StreamExt};
 use thiserror::Error;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::appender::{Acknowledge, Appender, Delivered};
+use crate::pull::{Deliveries, Disturbance, Pull};
 
 /// When a batch closes: at the first of these.
 #[derive(Clone, Copy, Debug)]
@@ -29,34 +28,30 @@ pub struct Limits {
 pub enum ConsumerError {
     /// The pull cannot be started.
     #[error("cannot pull from the stream")]
-    Pull(#[from] consumer::StreamError),
-    /// The consumer was deleted, or refuses the pull.
-    #[error("the stream's consumer is lost")]
-    Lost(#[source] consumer::pull::MessagesError),
-    /// A message without the reply subject of an ack.
-    #[error("a message does not say where to ack it: {0}")]
-    NoAck(String),
+    Pull(#[from] StreamError),
+    /// It brings what no pull can mend.
+    #[error(transparent)]
+    Lost(Disturbance),
 }
 
 /// Pulls until `stop`, then hands over what it holds.
-pub async fn run(
-    consumer: PullConsumer,
-    appender: Appender<jetstream::Message>,
+pub async fn run<P: Pull>(
+    consumer: P,
+    appender: Appender<P::Ack>,
     limits: Limits,
     stop: CancellationToken,
 ) -> Result<(), ConsumerError> {
     while !stop.is_cancelled() {
-        let pull = consumer.stream().max_messages_per_batch(PULL_MESSAGES).heartbeat(HEARTBEAT);
-        let messages = pull.messages().await?;
+        let messages = consumer.pull().await?;
         pull_until_silent(messages, &appender, limits, &stop).await?;
     }
     Ok(())
 }
 
 /// Ends at `stop`, and where the server is silent for so long that the pull is to be renewed.
-async fn pull_until_silent(
-    mut messages: consumer::pull::Stream,
-    appender: &Appender<jetstream::Message>,
+async fn pull_until_silent<A: Acknowledge>(
+    mut messages: Deliveries<A>,
+    appender: &Appender<A>,
     limits: Limits,
     stop: &CancellationToken,
 ) -> Result<(), ConsumerError> {
@@ -65,8 +60,7 @@ async fn pull_until_silent(
         let (batch, end) = gather(&mut messages, limits, stop).await;
         if !batch.is_empty() {
             missed = 0;
-            let delivered = batch.into_iter().map(delivered).collect::<Result<_, _>>()?;
-            if appender.append(delivered).await.is_err() {
+            if appender.append(batch).await.is_err() {
                 // Its own error ends the process.
                 stop.cancelled().await;
                 return Ok(());
@@ -75,19 +69,14 @@ async fn pull_until_silent(
         match end {
             None => {}
             Some(End::Stopped) => return Ok(()),
-            Some(End::Failed(error)) => {
+            Some(End::Failed(Disturbance::Passing(why))) => {
                 missed += 1;
-                tracing::warn!(%error, missed, "the pull is disturbed");
-                match error.kind() {
-                    MessagesErrorKind::ConsumerDeleted
-                    | MessagesErrorKind::PushBasedConsumer
-                    | MessagesErrorKind::RequestLimitExceeded => {
-                        return Err(ConsumerError::Lost(error));
-                    }
-                    _ if missed >= MISSED_MAX => return Ok(()),
-                    _ => {}
+                tracing::warn!(why, missed, "the pull is disturbed");
+                if missed >= MISSED_MAX {
+                    return Ok(());
                 }
             }
+            Some(End::Failed(lost)) => return Err(ConsumerError::Lost(lost)),
         }
     }
 }
@@ -138,40 +127,14 @@ trait Octets {
     fn octets(&self) -> usize;
 }
 
-impl Octets for jetstream::Message {
+impl<A> Octets for Delivered<A> {
     fn octets(&self) -> usize {
         self.payload.len()
     }
 }
 
-fn delivered(message: jetstream::Message) -> Result<Delivered<jetstream::Message>, ConsumerError> {
-    let seq = message.info().map_err(|error| ConsumerError::NoAck(error.to_string()))?;
-    let seq = seq.stream_sequence;
-    Ok(Delivered { seq, payload: message.payload.clone(), ack: message })
-}
-
-impl Acknowledge for jetstream::Message {
-    async fn acknowledge(self) -> bool {
-        let answer = timeout(ACK_WAIT, self.double_ack()).await;
-        let is_acked = matches!(answer, Ok(Ok(())));
-        if !is_acked {
-            tracing::warn!("the stream does not answer an ack; it will deliver again");
-        }
-        is_acked
-    }
-}
-
-/// Messages asked for at a time.
-const PULL_MESSAGES: usize = 1_000;
-
-/// The server says that it is there, also when nothing comes.
-const HEARTBEAT: Duration = Duration::from_secs(15);
-
 /// Disturbances in a row after which the pull is made anew.
 const MISSED_MAX: u32 = 3;
-
-/// Redelivery is the retry.
-const ACK_WAIT: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {

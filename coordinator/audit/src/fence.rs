@@ -1,37 +1,88 @@
 //! The head of the log in a key-value bucket: of two live writers the second stops there.
 
+use std::fmt;
 use std::time::Duration;
 
 use async_nats::jetstream::kv::{CreateErrorKind, Store, UpdateErrorKind};
 use bytes::Bytes;
+use thiserror::Error;
 
 use crate::log::{Fence, FenceError};
 
+/// Holds heads, and moves one only from the revision that is named.
+pub trait Bucket: fmt::Debug + Send + Sync + 'static {
+    /// The head under `key`, if there ever was one.
+    fn head(&self, key: &str) -> impl Future<Output = Result<Option<SharedHead>, NoAnswer>> + Send;
+
+    /// Puts a head under `key` in the place of the one at `revision`, or of none.
+    fn put(
+        &self,
+        key: &str,
+        note: Bytes,
+        revision: Option<u64>,
+    ) -> impl Future<Output = Result<Moved, NoAnswer>> + Send;
+}
+
+/// A checkpoint in the bucket.
+#[derive(Clone, Debug)]
+pub struct SharedHead {
+    /// Which of all that the bucket ever held.
+    pub revision: u64,
+    /// The signed checkpoint.
+    pub note: Bytes,
+}
+
+/// What became of one try to move the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// It is at this revision.
+    To(u64),
+    /// It was not where it was thought to be.
+    OtherRevision,
+}
+
+/// The bucket does not answer.
+#[derive(Debug, Error)]
+#[error("the bucket does not answer: {0}")]
+pub struct NoAnswer(pub String);
+
 /// The shared head, at the revision that this writer knows.
 #[derive(Clone, Debug)]
-pub struct BucketFence {
-    bucket: Store,
+pub struct BucketFence<B> {
+    bucket: B,
     key: String,
     head: Option<SharedHead>,
 }
 
-/// The checkpoint in the bucket.
-#[derive(Clone, Debug)]
-struct SharedHead {
-    revision: u64,
-    note: Bytes,
+impl Bucket for Store {
+    async fn head(&self, key: &str) -> Result<Option<SharedHead>, NoAnswer> {
+        let entry = self.entry(key).await.map_err(|error| NoAnswer(error.to_string()))?;
+        Ok(entry.map(|entry| SharedHead { revision: entry.revision, note: entry.value }))
+    }
+
+    async fn put(&self, key: &str, note: Bytes, revision: Option<u64>) -> Result<Moved, NoAnswer> {
+        let Some(revision) = revision else {
+            return match self.create(key, note).await {
+                Ok(revision) => Ok(Moved::To(revision)),
+                Err(error) if error.kind() == CreateErrorKind::AlreadyExists => {
+                    Ok(Moved::OtherRevision)
+                }
+                Err(error) => Err(NoAnswer(error.to_string())),
+            };
+        };
+        match self.update(key, note, revision).await {
+            Ok(revision) => Ok(Moved::To(revision)),
+            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {
+                Ok(Moved::OtherRevision)
+            }
+            Err(error) => Err(NoAnswer(error.to_string())),
+        }
+    }
 }
 
-/// What became of one try.
-enum Moved {
-    To(u64),
-    OtherRevision,
-    NoAnswer(String),
-}
-
-impl BucketFence {
+impl<B: Bucket> BucketFence<B> {
     /// Reads the head under the origin's key; waits for as long as nobody answers.
-    pub async fn read(bucket: Store, origin: &str) -> Self {
+    pub async fn read(bucket: B, origin: &str) -> Self {
         let mut fence = Self { bucket, key: origin.to_owned(), head: None };
         fence.head = fence.read_head().await;
         fence
@@ -45,38 +96,16 @@ impl BucketFence {
     async fn read_head(&self) -> Option<SharedHead> {
         let mut pause = PAUSE_MIN;
         loop {
-            match self.bucket.entry(self.key.as_str()).await {
-                Ok(entry) => {
-                    return entry
-                        .map(|entry| SharedHead { revision: entry.revision, note: entry.value });
-                }
+            match self.bucket.head(&self.key).await {
+                Ok(head) => return head,
                 Err(error) => tracing::warn!(%error, "cannot read the head, trying again"),
             }
             wait(&mut pause).await;
         }
     }
-
-    async fn try_move(&self, note: &Bytes) -> Moved {
-        match &self.head {
-            None => match self.bucket.create(&self.key, note.clone()).await {
-                Ok(revision) => Moved::To(revision),
-                Err(error) if error.kind() == CreateErrorKind::AlreadyExists => {
-                    Moved::OtherRevision
-                }
-                Err(error) => Moved::NoAnswer(error.to_string()),
-            },
-            Some(head) => match self.bucket.update(&self.key, note.clone(), head.revision).await {
-                Ok(revision) => Moved::To(revision),
-                Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {
-                    Moved::OtherRevision
-                }
-                Err(error) => Moved::NoAnswer(error.to_string()),
-            },
-        }
-    }
 }
 
-impl Fence for BucketFence {
+impl<B: Bucket> Fence for BucketFence<B> {
     async fn advance(&mut self, checkpoint: &[u8]) -> Result<(), FenceError> {
         if self.note() == Some(checkpoint) {
             return Ok(());
@@ -84,13 +113,14 @@ impl Fence for BucketFence {
         let note = Bytes::copy_from_slice(checkpoint);
         let mut pause = PAUSE_MIN;
         loop {
-            match self.try_move(&note).await {
-                Moved::To(revision) => {
+            let revision = self.head.as_ref().map(|head| head.revision);
+            match self.bucket.put(&self.key, note.clone(), revision).await {
+                Ok(Moved::To(revision)) => {
                     self.head = Some(SharedHead { revision, note });
                     return Ok(());
                 }
-                Moved::OtherRevision => {
-                    let known = self.head.as_ref().map_or(0, |head| head.revision);
+                Ok(Moved::OtherRevision) => {
+                    let known = revision.unwrap_or(0);
                     match self.read_head().await {
                         // The answer to our own update was lost.
                         Some(head) if head.note == note => {
@@ -105,8 +135,8 @@ impl Fence for BucketFence {
                         _ => {}
                     }
                 }
-                Moved::NoAnswer(error) => {
-                    tracing::warn!(error, "cannot move the head, trying again");
+                Err(error) => {
+                    tracing::warn!(%error, "cannot move the head, trying again");
                 }
             }
             wait(&mut pause).await;

@@ -17,6 +17,7 @@ pub mod note;
 mod prefix;
 pub mod proof;
 pub mod prover;
+pub mod pull;
 pub mod reader;
 pub mod replay;
 pub mod report;

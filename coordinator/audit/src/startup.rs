@@ -1,15 +1,16 @@
 //! From whatever is on the disk, in the stream and in the bucket to a log that can go on.
 
 use async_nats::jetstream;
+use async_nats::jetstream::kv::Store;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use mpic_runtime::nats::BusError;
 use thiserror::Error;
 
 use crate::config::{Config, SettingsError};
-use crate::fence::BucketFence;
+use crate::fence::{Bucket, BucketFence};
 use crate::genesis::{Genesis, OwnEntry};
-use crate::log::{Disk, FencedLog, LogError, Shard, ShardOptions, Steps};
+use crate::log::{Disk, FencedLog, LogError, Shard, ShardOptions, Steps, Storage};
 use crate::note::{Checkpoint, LogPublicKey, NoteError};
 use crate::source::{AuditStream, Source, SourceError, StreamState};
 use crate::tree::{Edge, leaf_hash};
@@ -18,7 +19,7 @@ use crate::tree::{Edge, leaf_hash};
 #[derive(Debug)]
 pub struct Started {
     /// The log.
-    pub log: FencedLog<Disk, BucketFence>,
+    pub log: FencedLog<Disk, BucketFence<Store>>,
     /// The stream.
     pub stream: AuditStream,
 }
@@ -130,17 +131,30 @@ pub async fn start(
     let shard = open_shard(config, steps).await?;
     let (stream, state) =
         AuditStream::check(context.clone(), &config.stream, &config.consumer).await?;
-    let shard = check_genesis(config, shard, state).await?;
     let bucket = config.kv_bucket.clone();
     let store = context.get_key_value(bucket.as_str()).await;
     let store = store.map_err(|source| StartError::Bucket { bucket, source })?;
-    let fence = BucketFence::read(store, &config.origin).await;
-    check_stream(config, &shard, &stream, state).await?;
-    let shard = check_head(config, shard, &stream, fence.note()).await?;
-    let shard = catch_up(config, shard, &stream, state).await?;
+    let log = recover(config, shard, &stream, state, store).await?;
+    Ok(Started { log, stream })
+}
+
+/// An open shard becomes a log that follows `stream`, whose state is `state`, and whose head is the
+/// one in `bucket`.
+pub async fn recover<S: Storage, M: Source + Sync, B: Bucket>(
+    config: &Config,
+    shard: Shard<S>,
+    stream: &M,
+    state: StreamState,
+    bucket: B,
+) -> Result<FencedLog<S, BucketFence<B>>, StartError> {
+    let shard = check_genesis(config, shard, state).await?;
+    let fence = BucketFence::read(bucket, &config.origin).await;
+    check_stream(config, &shard, stream, state).await?;
+    let shard = check_head(config, shard, stream, fence.note()).await?;
+    let shard = catch_up(config, shard, stream, state).await?;
     let mut log = FencedLog::new(shard, fence);
     log.catch_up().await?;
-    Ok(Started { log, stream })
+    Ok(log)
 }
 
 async fn open_shard(config: &Config, steps: Steps) -> Result<Shard<Disk>, StartError> {
@@ -154,11 +168,11 @@ async fn open_shard(config: &Config, steps: Steps) -> Result<Shard<Disk>, StartE
 }
 
 /// Compares entry 0, or writes it.
-async fn check_genesis(
+async fn check_genesis<S: Storage>(
     config: &Config,
-    shard: Shard<Disk>,
+    shard: Shard<S>,
     state: StreamState,
-) -> Result<Shard<Disk>, StartError> {
+) -> Result<Shard<S>, StartError> {
     let configured = config.genesis(state.created_ns)?;
     blocking(move || {
         if shard.size() == 0 {
@@ -187,10 +201,10 @@ async fn check_genesis(
 }
 
 /// The stream goes on where the log ends, and what both have of late is the same.
-async fn check_stream(
+async fn check_stream<S: Storage, M: Source + Sync>(
     config: &Config,
-    shard: &Shard<Disk>,
-    stream: &AuditStream,
+    shard: &Shard<S>,
+    stream: &M,
     state: StreamState,
 ) -> Result<(), StartError> {
     let base_seq = config.base_seq.get();
@@ -217,12 +231,12 @@ async fn check_stream(
 
 /// The shared head is of this tree. Where it is ahead, this disk was rolled back: the log is
 /// redone from the stream up to that head.
-async fn check_head(
+async fn check_head<S: Storage, M: Source + Sync>(
     config: &Config,
-    shard: Shard<Disk>,
-    stream: &AuditStream,
+    shard: Shard<S>,
+    stream: &M,
     head: Option<&[u8]>,
-) -> Result<Shard<Disk>, StartError> {
+) -> Result<Shard<S>, StartError> {
     let Some(head) = head else { return Ok(shard) };
     let key: LogPublicKey = config.key()?.public().clone();
     let Checkpoint { size, root, .. } = key.open(head)?;
@@ -246,24 +260,24 @@ async fn check_head(
 
 /// Commits what the stream has and a killed run may have had in its hands: the consumer would
 /// deliver it again only after `ack_wait`.
-async fn catch_up(
+async fn catch_up<S: Storage, M: Source + Sync>(
     config: &Config,
-    shard: Shard<Disk>,
-    stream: &AuditStream,
+    shard: Shard<S>,
+    stream: &M,
     state: StreamState,
-) -> Result<Shard<Disk>, StartError> {
+) -> Result<Shard<S>, StartError> {
     let size = (state.last_seq + 2).saturating_sub(config.base_seq.get());
     let size = size.min(shard.size() + ACK_PENDING_MAX);
     commit_up_to(config, shard, stream, size).await
 }
 
 /// Commits entries from the stream up to a size, or to a message that the stream lacks.
-async fn commit_up_to(
+async fn commit_up_to<S: Storage, M: Source + Sync>(
     config: &Config,
-    mut shard: Shard<Disk>,
-    stream: &AuditStream,
+    mut shard: Shard<S>,
+    stream: &M,
     size: u64,
-) -> Result<Shard<Disk>, StartError> {
+) -> Result<Shard<S>, StartError> {
     while shard.size() < size {
         let end = size.min(shard.size() + BATCH);
         let mut batch = Vec::new();
@@ -281,10 +295,10 @@ async fn commit_up_to(
 
 /// The edge that the stream's messages lead to, up to a size or to a message that the stream
 /// lacks; hands out each entry.
-async fn read_on(
+async fn read_on<M: Source + Sync>(
     config: &Config,
     mut edge: Edge,
-    stream: &AuditStream,
+    stream: &M,
     size: u64,
     mut each: impl FnMut(Bytes),
 ) -> Result<Edge, StartError> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use mpic_common::code::CaId;
 use mpic_common::directory::Owner;
@@ -12,6 +12,7 @@ use mpic_common::octets::{Hash, Octets};
 use mpic_common::record::{Answer, RefusalCode, RefusalRecord, SupersededRecord, leaf_hash};
 use mpic_common::subject;
 use mpic_common::wire::{Envelope, Kind, encode_body, envelope};
+use mpic_runtime::bus;
 use mpic_runtime::clock::Clock;
 
 use super::{Intake, Request, conflict};
@@ -20,8 +21,6 @@ use crate::decision::Signed;
 use crate::perspectives::Perspectives;
 use crate::recorder::Publication;
 
-/// A publish waits for ever on a full command channel; ours do not.
-const PUBLISH_WAIT: Duration = Duration::from_millis(250);
 /// How long a refusal may take to be recorded.
 const REFUSAL_WAIT: Duration = Duration::from_secs(5);
 
@@ -172,9 +171,9 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
     }
 
     async fn tell(&self, reply: &async_nats::Subject, answer: &Bytes) {
-        let told = self.client.publish(reply.clone(), answer.clone());
-        if !matches!(timeout(PUBLISH_WAIT, told).await, Ok(Ok(()))) {
-            tracing::warn!(%reply, "cannot answer; the CA will ask again");
+        let told = self.bus.publish(bus::message(reply.clone(), answer.clone()));
+        if let Err(error) = told.await {
+            tracing::warn!(%reply, %error, "cannot answer; the CA will ask again");
         }
     }
 }

@@ -3,7 +3,7 @@
 mod ask;
 mod raw;
 mod receipt;
-mod report;
+pub(super) mod report;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -1,11 +1,15 @@
-//! `mpic explain`: what would be decided on a day, and why.
+//! `mpic explain`: what would be decided on a day, or was decided, and why.
+
+mod recorded;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use jiff::civil::Date;
+use mpic_common::directory::Directory;
 use mpic_common::limits::COHORT_MAX;
 use mpic_common::observation::{CheckKind, Finding};
 use mpic_common::policy::{
@@ -13,11 +17,14 @@ use mpic_common::policy::{
     Stricter, decide,
 };
 use mpic_runtime::clock::{Clock, SystemClock};
+use mpic_runtime::config;
 use serde::Serialize;
 
-use super::{Certificate, Exit, Failure};
+use super::{Certificate, Dir, Exit, Failure};
 use crate::fleet::FleetError;
 use crate::fleet::atlas::{self, Site};
+use crate::fleet::layout::Layout;
+use recorded::Recorded;
 
 /// Tells what would be decided, and why: the same function that coordinators and auditors use.
 ///
@@ -41,6 +48,15 @@ pub struct Explain {
     /// The kind of certificate
     #[arg(long, value_enum, default_value_t = Certificate::TlsServer)]
     certificate_type: Certificate,
+    /// Explain a recorded decision instead: the file as its CA got it, or as the log holds it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["date", "remotes", "failing",
+        "profile", "certificate_type"])]
+    job: Option<PathBuf>,
+    /// The signed directory document that it was decided under [default: the local system's]
+    #[arg(long, value_name = "FILE", requires = "job")]
+    directory: Option<PathBuf>,
+    #[command(flatten)]
+    dir: Dir,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -51,6 +67,7 @@ Examples:
   mpic explain --date 2026-12-15 --remotes 5 --profile strict --failing 1
   mpic explain --date 2026-12-15 --remotes 4 --profile baseline-requirements
   mpic explain --certificate-type s-mime --date 2025-05-14
+  mpic explain --job decision.mpic --directory directory.mpic
 
 Exit codes: 0 corroborate, 1 refuse.";
 
@@ -73,6 +90,9 @@ impl From<ProfileArgument> for Profile {
 impl Explain {
     /// Decides the case and prints why.
     pub fn run(&self, out: &mut dyn Write) -> Result<Exit, Failure> {
+        if let Some(file) = &self.job {
+            return self.explain_recorded(file, out);
+        }
         let what_if = self.what_if()?;
         let explanation = Explanation::new(what_if)?;
         if self.json {
@@ -83,6 +103,26 @@ impl Explain {
         Ok(match explanation.outcome {
             Outcome::Corroborate => Exit::Fine,
             Outcome::Refuse => Exit::Refused,
+        })
+    }
+
+    fn explain_recorded(&self, file: &Path, out: &mut dyn Write) -> Result<Exit, Failure> {
+        let record = recorded::read(file)?;
+        let document = match &self.directory {
+            Some(file) => file.clone(),
+            None => Layout::new(&self.dir.path())?.directory_file(),
+        };
+        let octets = config::read(&document).map_err(Failure::malformed)?;
+        let directory = Directory::open_unpinned(&octets).map_err(Failure::malformed)?;
+        let recorded = Recorded::new(&record, &directory)?;
+        if self.json {
+            writeln!(out, "{}", serde_json::to_string(&recorded)?)?;
+        } else {
+            write!(out, "{recorded}")?;
+        }
+        Ok(match recorded.outcome {
+            Outcome::Corroborate if recorded.follows => Exit::Fine,
+            _ => Exit::Refused,
         })
     }
 

@@ -18,9 +18,7 @@ use mpic_runtime::ca_client::Recorded;
 use serde::Serialize;
 
 use crate::table::Table;
-use evidence::Evidence;
-
-pub(super) use evidence::EvidenceError;
+pub(in crate::command) use evidence::{Evidence, EvidenceError};
 
 /// A decision with what each perspective concluded.
 #[derive(Debug, Serialize)]
@@ -40,7 +38,7 @@ pub(super) struct Report {
 
 /// What one perspective concluded.
 #[derive(Debug, Serialize)]
-struct Row {
+pub(in crate::command) struct Row {
     perspective: PerspectiveId,
     role: PerspectiveRole,
     registry: Option<RegionalInternetRegistry>,
@@ -103,27 +101,32 @@ impl Report {
             elapsed_ms: elapsed.as_secs_f64() * 1_000.0,
         })
     }
+}
 
-    fn table(&self) -> Table<6> {
-        let mut table = Table::new(["perspective", "role", "registry", "dcv", "caa", "ms"]);
-        for row in &self.perspectives {
-            let missing = row.missing.as_ref().map(|reason| format!("- {reason}"));
-            let cell = |check| {
-                let asked = self.checks.contains_key(&check);
-                let silent = || missing.clone().filter(|_| asked).unwrap_or_default();
-                row.checks.get(&check).map_or_else(silent, ToString::to_string)
-            };
-            table.push([
-                row.perspective.to_string(),
-                role(row.role).to_owned(),
-                row.registry.map(|registry| registry.to_string()).unwrap_or_default(),
-                cell(CheckKind::Dcv),
-                cell(CheckKind::Caa),
-                row.elapsed_ms.map(|ms| format!("{ms:.1}")).unwrap_or_default(),
-            ]);
-        }
-        table
+/// A line a perspective; a column for each of `checks` that is one.
+pub(in crate::command) fn table<'a>(
+    rows: &[Row],
+    checks: impl Iterator<Item = &'a str>,
+) -> Table<6> {
+    let asked: Vec<_> = checks.collect();
+    let mut table = Table::new(["perspective", "role", "registry", "dcv", "caa", "ms"]);
+    for row in rows {
+        let missing = row.missing.as_ref().map(|reason| format!("- {reason}"));
+        let cell = |check: CheckKind| {
+            let silent =
+                || missing.clone().filter(|_| asked.contains(&check.as_str())).unwrap_or_default();
+            row.checks.get(&check).map_or_else(silent, ToString::to_string)
+        };
+        table.push([
+            row.perspective.to_string(),
+            role(row.role).to_owned(),
+            row.registry.map(|registry| registry.to_string()).unwrap_or_default(),
+            cell(CheckKind::Dcv),
+            cell(CheckKind::Caa),
+            row.elapsed_ms.map(|ms| format!("{ms:.1}")).unwrap_or_default(),
+        ]);
     }
+    table
 }
 
 fn role(role: PerspectiveRole) -> &'static str {
@@ -157,7 +160,8 @@ impl fmt::Display for Report {
             quorum_line(f, "both", quorum, *outcome, "")?;
             shortfall_lines(f, shortfalls)?;
         }
-        write!(f, "{}", self.table())?;
+        let checks = self.checks.keys().map(|check| check.as_str());
+        write!(f, "{}", table(&self.perspectives, checks))?;
         for CaaRecords { found_at, records, seen_by } in &self.caa_records {
             let seen_by: Vec<_> = seen_by.iter().map(PerspectiveId::as_str).collect();
             let (records, seen_by) = (records.join(", "), seen_by.join(", "));

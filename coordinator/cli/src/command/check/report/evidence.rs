@@ -11,7 +11,7 @@ use mpic_common::evidence::{CaaDecision, CaaProperty, CaaSeen};
 use mpic_common::job::Job;
 use mpic_common::limits::JOB_OCTETS_MAX;
 use mpic_common::observation::{CheckKind, Observation};
-use mpic_common::policy::CertificateType;
+use mpic_common::policy::{CertificateType, Stricter};
 use mpic_common::record::{DecisionRecord, ReplyRecord};
 use mpic_common::reply::{Asked, PerspectiveRole, Rejected, Reply, VerifiedReply};
 use mpic_common::wire::{Envelope, Malformed};
@@ -20,7 +20,7 @@ use super::{CaaRecords, Cell, Row};
 
 /// Why a decision cannot be shown.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::command::check) enum EvidenceError {
+pub(in crate::command) enum EvidenceError {
     /// An assignment in it that no coordinator signed.
     #[error("the decision holds an assignment that cannot be believed")]
     Assignment(#[from] AssignmentError),
@@ -33,16 +33,17 @@ pub(in crate::command::check) enum EvidenceError {
 }
 
 /// A decision with its verified parts.
-pub(super) struct Evidence<'a> {
+pub(in crate::command) struct Evidence<'a> {
     decision: &'a DecisionRecord,
     directory: &'a Directory,
     certificate_type: CertificateType,
+    stricter: Stricter,
     replies: BTreeMap<&'a PerspectiveId, Result<VerifiedReply, Rejected>>,
 }
 
 impl<'a> Evidence<'a> {
     /// Verifies assignments and replies.
-    pub(super) fn open(
+    pub(in crate::command) fn open(
         decision: &'a DecisionRecord,
         directory: &'a Directory,
     ) -> Result<Self, EvidenceError> {
@@ -52,24 +53,29 @@ impl<'a> Evidence<'a> {
             .iter()
             .map(|octets| Assignment::verify(&octets.0, directory, at))
             .collect::<Result<_, _>>()?;
-        let certificate_type = match assignments.first() {
-            Some(first) => first.job.certificate_type,
-            None => unasked(decision)?.certificate_type,
+        let (certificate_type, stricter) = match assignments.first() {
+            Some(first) => (first.job.certificate_type, first.job.stricter),
+            None => unasked(decision).map(|job| (job.certificate_type, job.stricter))?,
         };
         let verify = |reply: &'a ReplyRecord| {
             let verified = verify(reply, decision, &assignments, directory);
             (&reply.perspective, verified)
         };
         let replies = decision.replies.iter().map(verify).collect();
-        Ok(Self { decision, directory, certificate_type, replies })
+        Ok(Self { decision, directory, certificate_type, stricter, replies })
     }
 
-    pub(super) fn certificate_type(&self) -> CertificateType {
+    pub(in crate::command) fn certificate_type(&self) -> CertificateType {
         self.certificate_type
     }
 
+    /// What the job asks beyond the policy.
+    pub(in crate::command) fn stricter(&self) -> Stricter {
+        self.stricter
+    }
+
     /// The primary, then the cohort.
-    pub(super) fn rows(&self) -> Vec<Row> {
+    pub(in crate::command) fn rows(&self) -> Vec<Row> {
         let primary = self.decision.primary.perspective.iter();
         let remotes = self.decision.cohort.iter().map(|code| (code, PerspectiveRole::Remote));
         primary

@@ -41,8 +41,31 @@ pub const NO_INBOX: &str = "_INBOX_none";
 /// Answers to discovery go below this and nowhere else.
 pub const DISCOVERY_INBOX: &str = "_INBOX_srv.";
 
+/// Assignments for every perspective.
+pub const CHECKS: &str = "mpic.v1.check.*";
+/// Answers to whoever asked.
+pub const ANSWERS: &str = "mpic.v1.answer.>";
+/// Decisions and refusals for every CA.
+pub const AUDIT_DECISIONS: &str = "mpic.v1.audit.decision.*";
+/// Late replies and superseded decisions for every CA.
+pub const AUDIT_LATE: &str = "mpic.v1.audit.late.*";
+/// The inboxes of operators.
+pub const OPERATOR_INBOX: &str = "_INBOX_operator";
+/// Everything that JetStream can be asked.
+pub const JETSTREAM: &str = "$JS.API.>";
+/// Every question of discovery.
+pub const DISCOVERY: &str = "$SRV.>";
+/// Acks of the audit consumer: as servers name them now, and as newer ones do.
+pub const AUDIT_ACKS: [&str; 2] = ["$JS.ACK.MPIC_AUDIT.audit.>", "$JS.ACK.*.*.MPIC_AUDIT.audit.>"];
+
 /// The verbs of discovery (ADR-32).
 pub const DISCOVERY_VERBS: [&str; 3] = ["PING", "INFO", "STATS"];
+
+/// Every question of discovery that a service of this name answers.
+pub fn discovery_of(name: &str) -> Vec<String> {
+    let all = DISCOVERY_VERBS.iter().map(|verb| discovery(verb, None, None));
+    all.chain([discovery("*", Some(name), None), discovery("*", Some(name), Some("*"))]).collect()
+}
 
 /// Discovery of every service, of those of one name, or of one instance.
 pub fn discovery(verb: &str, name: Option<&str>, id: Option<&str>) -> String {
@@ -89,6 +112,16 @@ pub fn reply(perspective: &PerspectiveId, coordinator: &CoordinatorId, token: &[
 /// All replies of `perspective` to `coordinator`.
 pub fn replies(perspective: &PerspectiveId, coordinator: &CoordinatorId) -> String {
     format!("mpic.v1.reply.{perspective}.{coordinator}.*")
+}
+
+/// All replies of `perspective`, to whichever coordinator.
+pub fn replies_of(perspective: &PerspectiveId) -> String {
+    format!("mpic.v1.reply.{perspective}.*.*")
+}
+
+/// All replies to `coordinator`, of whichever perspective.
+pub fn replies_to(coordinator: &CoordinatorId) -> String {
+    format!("mpic.v1.reply.*.{coordinator}.*")
 }
 
 /// Perspective, coordinator and token of a reply's subject.

@@ -164,7 +164,7 @@ fn lies(cluster: &Cluster, earlier: &Recorded, digest: Hash) -> Vec<(&'static st
 async fn a_ca_that_the_directory_does_not_know_is_forbidden() {
     let cluster = Cluster::start(Content::new().honest("honest.example")).await;
     let unknown: mpic_common::code::CaId = "ca2".parse().unwrap();
-    let client = CaClient::connect(&cluster.client_config().bus, unknown.clone()).await.unwrap();
+    let client = CaClient::connect(cluster.bus(), unknown.clone()).await.unwrap();
     let job = mpic_common::job::Job { ca: unknown, ..dns_01("honest.example") };
     let body = job.to_body();
     let budget = mpic_common::limits::BUDGET;

@@ -201,7 +201,12 @@ impl Cluster {
         &mut self.nats
     }
 
-    /// A client of the bus with no settings of ours.
+    /// How to reach the bus as one who may do anything.
+    pub fn bus(&self) -> &mpic_runtime::config::BusConfig {
+        self.nats.bus()
+    }
+
+    /// A client of the bus that may do anything.
     pub async fn client(&self) -> async_nats::Client {
         self.nats.client().await
     }

@@ -3,7 +3,10 @@
 use async_nats::jetstream;
 use mpic_cli::fleet::ReadyWhen;
 use mpic_cli::fleet::layout::Layout;
-use tempfile::TempDir;
+use mpic_cli::fleet::party::Party;
+use mpic_runtime::config::BusConfig;
+use mpic_runtime::keys;
+use mpic_runtime::nats::{self, Role};
 
 use crate::process::{Process, Recipe, arguments};
 
@@ -13,36 +16,30 @@ pub struct NatsServer {
     process: Option<Process>,
     layout: Layout,
     url: String,
-    _dir: Option<TempDir>,
+    /// How the tests themselves reach it.
+    bus: BusConfig,
 }
 
 impl NatsServer {
-    /// A server of one's own with JetStream, its store in a temporary directory.
-    pub async fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let layout = Layout::new(dir.path()).unwrap();
-        for dir in [layout.configs(), layout.streams(), layout.outputs(), layout.run()] {
-            std::fs::create_dir_all(dir).unwrap();
-        }
-        let config = format!(
-            "{LISTEN}
-ports_file_dir: \"{}\"
-max_payload: 262144
-\
-             jetstream {{ store_dir: \"{}\" }}
-",
-            layout.run().display(),
-            layout.streams().display(),
-        );
-        std::fs::write(layout.bus_config(), config).unwrap();
-        Self { _dir: Some(dir), ..Self::start_in(&layout).await }
-    }
-
-    /// The server that the configuration in `layout` describes.
+    /// The server that the configuration in `layout` describes, with one user more: the tests, who
+    /// may do anything.
     pub async fn start_in(layout: &Layout) -> Self {
+        let nkey_file = layout.nkey("tests");
+        let nkey = keys::create_nkey(&nkey_file).unwrap().public_key();
+        let config = std::fs::read_to_string(layout.bus_config()).unwrap();
+        let (before, after) = config.split_once("users: [").unwrap();
+        let config = format!("{before}users: [ {{ nkey: {nkey} }}{after}");
+        std::fs::write(layout.bus_config(), config).unwrap();
         let process = Process::start(layout, &recipe(layout)).await;
         let url = process.said.clone();
-        Self { process: Some(process), layout: layout.clone(), url, _dir: None }
+        let bus = layout.bus(&Party::Ops.name(), vec![url.clone()]);
+        let bus = BusConfig { nkey_file: Some(nkey_file), ..bus };
+        Self { process: Some(process), layout: layout.clone(), url, bus }
+    }
+
+    /// How the tests reach it.
+    pub fn bus(&self) -> &BusConfig {
+        &self.bus
     }
 
     /// Where clients reach it.
@@ -69,9 +66,15 @@ max_payload: 262144
         self.process = Some(Process::start(&self.layout, &recipe(&self.layout)).await);
     }
 
-    /// A client with no settings of ours.
+    /// A client that may do anything.
     pub async fn client(&self) -> async_nats::Client {
-        async_nats::connect(&self.url).await.unwrap()
+        let role = Role {
+            name: "tests".to_owned(),
+            inbox_prefix: "_INBOX".to_owned(),
+            subscription_capacity: 65_536,
+            client_capacity: 2_048,
+        };
+        nats::connect(&self.bus, role).await.unwrap().0
     }
 
     /// Its streams.

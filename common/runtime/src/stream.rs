@@ -9,6 +9,15 @@ use mpic_common::subject;
 /// The largest message of the stream, headers included; an entry of the log holds no more.
 const MESSAGE_OCTETS_MAX: i32 = 65_535;
 
+/// Days of decisions that the stream holds, and octets of one with its replies.
+const DAYS: i64 = 6;
+const DECISION_OCTETS: i64 = 16 * 1_024;
+
+/// What the stream must be able to hold.
+pub fn octets_for(decisions_per_day: u32) -> i64 {
+    i64::from(decisions_per_day) * DAYS * DECISION_OCTETS
+}
+
 /// Why the stream cannot be relied on.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {

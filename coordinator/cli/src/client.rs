@@ -27,7 +27,23 @@ pub struct ClientConfig {
     pub log: Option<PathBuf>,
     /// The file with the key that the log's checkpoints are verified with. Default none.
     pub log_key_file: Option<PathBuf>,
-    /// The bus. Required.
+    /// The bus, as the CA. Required.
+    pub bus: BusConfig,
+    /// The bus, as who looks from outside: `mpic status`. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ops: Option<BusConfig>,
+}
+
+/// What `mpic provision` reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProvisionConfig {
+    /// The stream is to hold six days of them, so that there is time to repair the audit consumer.
+    /// Required.
+    pub decisions_per_day: u32,
+    /// Copies of each record: 3 in production, over three failure domains. Required.
+    pub replicas: usize,
+    /// The bus, as provisioning. Required.
     pub bus: BusConfig,
 }
 

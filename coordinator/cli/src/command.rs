@@ -4,6 +4,8 @@ pub mod audit;
 pub mod check;
 pub mod directory;
 pub mod explain;
+pub mod init;
+pub mod keys;
 pub mod perspectives;
 pub mod provision;
 pub mod status;
@@ -47,6 +49,8 @@ enum Command {
     Status(status::Status),
     Audit(audit::Audit),
     Directory(directory::DirectoryArguments),
+    Init(init::Init),
+    Keys(keys::KeysArguments),
     Provision(provision::Provision),
 }
 
@@ -142,6 +146,8 @@ impl Arguments {
             Command::Status(status) => status.run(out).await,
             Command::Audit(audit) => audit.run(out),
             Command::Directory(directory) => directory.run(out),
+            Command::Init(init) => init.run(out),
+            Command::Keys(keys) => keys.run(out),
             Command::Provision(provision) => provision.run(out).await,
         }
     }

@@ -8,24 +8,32 @@
 mod agent;
 pub mod atlas;
 mod audit;
-mod bus;
+mod authority;
+pub mod bus;
 mod coordinator;
 pub mod demo;
+mod description;
 mod document;
-mod files;
+pub mod generated;
 mod internet;
 mod keys;
 pub mod layout;
+mod overlay;
+pub mod party;
+mod plan;
 mod process;
+pub mod rotation;
+pub mod store;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
 use mpic_audit::note;
-use mpic_common::code::{CaId, CodeError, CoordinatorId, PerspectiveId};
+use mpic_common::code::{CodeError, CoordinatorId, PerspectiveId};
+use mpic_common::directory::{CaEntry, DirectoryError, PerspectiveEntry};
 use mpic_common::limits::COHORT_MAX;
-use mpic_common::policy::Policy;
+use mpic_common::policy::{Looser, Policy};
 use mpic_common::reply::PerspectiveRole;
 use mpic_common::signature::PublicKey;
 use mpic_common::time::UnixMs;
@@ -35,10 +43,14 @@ use mpic_runtime::keys::KeyFileError;
 
 use crate::client::ClientConfig;
 use atlas::Site;
-use files::{create_dir, create_private_dir, read_if_there, write, write_toml};
+use authority::{Authority, Holder};
 use keys::Keys;
-use layout::Layout;
+use layout::{Layout, ORIGIN};
+use party::Party;
+use plan::Plan;
+use store::{Mode, Store};
 
+pub use description::DescriptionError;
 pub use internet::InternetAddresses;
 pub use process::{Process, ReadyWhen};
 
@@ -88,9 +100,9 @@ pub enum Network {
 pub struct Fleet {
     layout: Layout,
     options: Options,
+    plan: Plan,
     primary: Member,
     remotes: Vec<Member>,
-    coordinators: Vec<CoordinatorId>,
 }
 
 /// One perspective of the fleet.
@@ -134,6 +146,30 @@ pub enum FleetError {
     /// The directory document that is there already.
     #[error("cannot read the directory document that is there")]
     Directory(#[from] Malformed),
+    /// A certificate could not be made.
+    #[error("cannot make a certificate")]
+    Issue(#[from] rcgen::Error),
+    /// A certificate that is there cannot be read.
+    #[error("{path} is no certificate in PEM")]
+    Certificate {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// The authority's certificate is there and its key is not.
+    #[error("{key} is missing: its authority must issue what is to be made")]
+    AuthorityKey {
+        /// Where it should be.
+        key: PathBuf,
+    },
+    /// The description is none.
+    #[error(transparent)]
+    Description(#[from] DescriptionError),
+    /// What it describes makes no directory document.
+    #[error("the fleet makes no directory document")]
+    Listed(#[from] DirectoryError),
+    /// Its policy is looser than the Baseline Requirements.
+    #[error(transparent)]
+    Policy(#[from] Looser),
     /// A configuration that TOML cannot say.
     #[error("cannot write {path} as TOML")]
     Toml {
@@ -154,14 +190,24 @@ impl Fleet {
         let layout =
             Layout::new(dir).map_err(|source| FleetError::Io { path: dir.to_owned(), source })?;
         let primary = Member::new(atlas::PRIMARY, PerspectiveRole::Primary, 1)?;
-        let remotes = (2..)
+        let remotes: Vec<_> = (2..)
             .zip(atlas::REMOTES.iter().take(remotes))
             .map(|(number, site)| Member::new(*site, PerspectiveRole::Remote, number))
             .collect::<Result<_, _>>()?;
         let coordinators = (0..options.coordinators.get())
             .map(|number| format!("coordinator-{number}").parse())
-            .collect::<Result<_, _>>()?;
-        Ok(Self { layout, options, primary, remotes, coordinators })
+            .collect::<Result<Vec<CoordinatorId>, _>>()?;
+        let members = std::iter::once(&primary).chain(&remotes);
+        let plan = Plan {
+            perspectives: (ASN_FIRST..).zip(members).map(|(asn, one)| one.listed(asn)).collect(),
+            coordinators,
+            cas: vec![ca()?],
+            auditors: Vec::new(),
+            operators: Vec::new(),
+            origin: ORIGIN.to_owned(),
+            policy: options.policy.clone(),
+        };
+        Ok(Self { layout, options, plan, primary, remotes })
     }
 
     /// Where everything lies.
@@ -186,71 +232,153 @@ impl Fleet {
 
     /// The coordinators' codes.
     pub fn coordinators(&self) -> &[CoordinatorId] {
-        &self.coordinators
+        &self.plan.coordinators
     }
 
-    /// Writes keys, directory document, and the configuration of the bus and the small Internet.
+    /// Writes keys, certificates, directory document, and the configuration of the bus and the
+    /// small Internet.
     pub fn write(&self, now: UnixMs) -> Result<(), FleetError> {
-        let layout = &self.layout;
+        let (layout, plan) = (&self.layout, &self.plan);
+        let mut store = Store::new(Mode::Write);
         for dir in
             [layout.configs(), layout.log_data(), layout.streams(), layout.outputs(), layout.run()]
         {
-            create_dir(&dir)?;
+            store.dir(&dir)?;
         }
-        create_private_dir(&layout.keys())?;
-        let keys = self.keys()?;
-        let standing = read_if_there(&layout.directory_file())?;
-        let document = document::renew(standing, self.members(), &keys, &self.options.policy, now)?;
-        write(&layout.directory_file(), document)?;
-        write(&layout.log_public_key(), format!("{}\n", keys.log))?;
-        write(&layout.bus_config(), bus::config(layout, self.options.bus_port))?;
+        let users = identify(&mut store, layout, plan, &[(SERVER, &loopback_names())], now)?;
+        let keys = Keys::load_or_create(&mut store, layout, plan)?;
+        let standing = Store::read(&layout.directory_file())?;
+        let document = document::renew(standing, plan, &keys, now)?;
+        store.derived(&layout.directory_file(), document)?;
+        store.derived(&layout.log_public_key(), format!("{}\n", keys.log))?;
+        store.derived(&layout.bus_config(), bus::config(&self.server(), &users))?;
         if let Internet::Loopback(content) = &self.options.internet {
-            write_toml(&layout.config("internet"), &internet::config(content, self.members()))?;
+            let config = internet::config(content, self.members());
+            store.toml(&layout.config("internet"), &config)?;
         }
         Ok(())
     }
 
+    /// The one server, on loopback; without a port it takes a free one and says which in a file.
+    fn server(&self) -> bus::Server {
+        let port = self.options.bus_port.map_or(-1, |port| i32::from(port.get()));
+        bus::Server {
+            name: SERVER.to_owned(),
+            listen: format!("127.0.0.1:{port}"),
+            ports_dir: Some(self.layout.run()),
+            monitor: None,
+            streams: self.layout.streams(),
+            streams_max: "20GB".to_owned(),
+            tls: server_tls(&self.layout, SERVER),
+            cluster: None,
+            release: bus::Release::V2_9,
+        }
+    }
+
     /// Writes the configuration of all others, who must know where bus and Internet are.
     ///
-    /// `bus` is a URL such as `nats://127.0.0.1:4222`.
+    /// `bus` is a URL such as `tls://127.0.0.1:4222`.
     pub fn connect(&self, bus: &str, network: &Network) -> Result<(), FleetError> {
         let layout = &self.layout;
-        let shared = Shared {
-            layout,
-            root: self.keys()?.root.public(),
-            bus: BusConfig::without_identity(vec![bus.to_owned()]),
-        };
-        write_toml(&layout.config("audit"), &audit::config(&shared))?;
+        let mut store = Store::new(Mode::Write);
+        let root = Keys::load_or_create(&mut store, layout, &self.plan)?.root.public();
+        let shared = Shared { layout, root, servers: vec![bus.to_owned()] };
+        let audit = audit::config(&shared, &layout.log_data(), ORIGIN);
+        store.toml(&layout.config("audit"), &audit)?;
         for member in self.members() {
-            let config = agent::config(&shared, member, network);
-            write_toml(&layout.config(&process::agent(&member.code)), &config)?;
+            let path = layout.config(&process::agent(&member.code));
+            let config = member.config(&shared, network);
+            let config =
+                config.map_err(|source| FleetError::Toml { path: path.clone(), source })?;
+            store.toml(&path, &config)?;
         }
-        for code in &self.coordinators {
-            let config = coordinator::config(&shared, code, &self.primary.code, network);
-            write_toml(&layout.config(code.as_str()), &config)?;
+        for code in self.coordinators() {
+            let relaxations = agent::relaxations(network);
+            let config = coordinator::config(&shared, code, &self.primary.code, relaxations);
+            store.toml(&layout.config(code.as_str()), &config)?;
         }
-        write_toml(&layout.client(), &self.client(shared)?)
-    }
-
-    fn client(&self, shared: Shared<'_>) -> Result<ClientConfig, FleetError> {
-        let layout = &self.layout;
-        Ok(ClientConfig {
-            ca: CA.parse::<CaId>()?,
-            issuer_domains: vec![ISSUER_DOMAIN.to_owned()],
-            key_file: Some(layout.key(&keys::ca())),
-            directory_file: layout.directory_file(),
-            directory_root: shared.root.to_string(),
-            log: Some(layout.log()),
-            log_key_file: Some(layout.log_public_key()),
-            bus: shared.bus,
-        })
-    }
-
-    fn keys(&self) -> Result<Keys, FleetError> {
-        let codes = self.members().map(|member| &member.code);
-        Keys::load_or_create(&self.layout, codes, &self.coordinators)
+        let logs = Some((layout.log(), layout.log_public_key()));
+        store.toml(&layout.client(), &client(&shared, &ca()?, logs))
     }
 }
+
+/// The nkeys and certificates of everyone, and of these servers under their names.
+fn identify(
+    store: &mut Store,
+    layout: &Layout,
+    plan: &Plan,
+    servers: &[(&str, &[String])],
+    now: UnixMs,
+) -> Result<Vec<bus::User>, FleetError> {
+    store.private_dir(&layout.keys())?;
+    store.private_dir(&layout.tls())?;
+    let authority = Authority::load_or_create(store, layout, now)?;
+    for (name, names) in servers {
+        authority.issue(store, layout, name, &Holder::Server(names))?;
+    }
+    for party in plan.parties() {
+        authority.issue(store, layout, &party.name(), &Holder::Client)?;
+    }
+    nkeys(store, layout, plan)
+}
+
+/// What the bus knows everyone by: while an nkey is rotated, the one before it too.
+fn nkeys(store: &mut Store, layout: &Layout, plan: &Plan) -> Result<Vec<bus::User>, FleetError> {
+    let mut users = Vec::new();
+    for party in plan.parties() {
+        let mut known = vec![store.nkey(&layout.nkey(&party.name()))?];
+        let retiring = Store::read(&layout.retiring_nkey(&party.name()))?.unwrap_or_default();
+        known.extend(String::from_utf8_lossy(&retiring).split_whitespace().map(str::to_owned));
+        users.push((party, known));
+    }
+    Ok(users)
+}
+
+fn server_tls(layout: &Layout, name: &str) -> bus::Tls {
+    bus::Tls {
+        certificate: layout.tls_certificate(name),
+        key: layout.tls_key(name),
+        ca: layout.tls_certificate("ca"),
+    }
+}
+
+/// How `ca` reaches the bus, and how people look at it; `log` is the log and the file of its key.
+fn client(shared: &Shared<'_>, ca: &CaEntry, log: Option<(PathBuf, PathBuf)>) -> ClientConfig {
+    let (layout, party) = (shared.layout, Party::Ca(ca.code.clone()));
+    let (log, log_key_file) = log.unzip();
+    ClientConfig {
+        ca: ca.code.clone(),
+        issuer_domains: ca.issuer_domains.clone(),
+        key_file: Some(layout.key(&party.name())),
+        directory_file: layout.directory_file(),
+        directory_root: shared.root.to_string(),
+        log,
+        log_key_file,
+        bus: shared.bus(&party),
+        ops: Some(shared.bus(&Party::Ops)),
+    }
+}
+
+/// The CA of a local fleet.
+fn ca() -> Result<CaEntry, CodeError> {
+    Ok(CaEntry {
+        code: CA.parse()?,
+        issuer_domains: vec![ISSUER_DOMAIN.to_owned()],
+        account_uris: vec![ACCOUNT_URIS.to_owned()],
+        sign_jobs: false,
+        primary: None,
+    })
+}
+
+/// The one server of a local fleet.
+const SERVER: &str = "local";
+
+fn loopback_names() -> [String; 2] {
+    ["localhost".to_owned(), "127.0.0.1".to_owned()]
+}
+
+/// Private use (RFC 6996), since no local perspective has a network of its own.
+const ASN_FIRST: u32 = 64_512;
 
 impl Member {
     /// The perspective at `site`, the `number`th on the small Internet, from 1.
@@ -263,13 +391,55 @@ impl Member {
             resolver: Ipv4Addr::new(127, 0, 2, number),
         })
     }
+
+    /// How the directory document lists it; the resolver stands beside the perspective.
+    fn listed(&self, asn: u32) -> PerspectiveEntry {
+        let site = self.site;
+        PerspectiveEntry {
+            code: self.code.clone(),
+            registry: site.registry,
+            region: site.region.to_owned(),
+            asn,
+            provider: None,
+            latitude_udeg: site.latitude_udeg,
+            longitude_udeg: site.longitude_udeg,
+            resolver_registry: site.registry,
+            resolver_latitude_udeg: site.latitude_udeg,
+            resolver_longitude_udeg: site.longitude_udeg,
+            from_ms: UnixMs::default(),
+            until_ms: None,
+        }
+    }
+
+    /// The configuration of its agents.
+    fn config(
+        &self,
+        shared: &Shared<'_>,
+        network: &Network,
+    ) -> Result<toml::Table, toml::ser::Error> {
+        let (forwarder, beyond) = match network {
+            Network::Real(forwarder) => (Some(*forwarder), toml::Table::new()),
+            Network::Loopback(internet) => {
+                let resolver = internet.resolvers.get(self.code.as_str()).copied();
+                (resolver, agent::lab(self, internet)?)
+            }
+        };
+        agent::config(shared, (&self.code, self.role), forwarder, beyond)
+    }
 }
 
 /// What the configurations of several processes say alike.
 struct Shared<'a> {
+    /// Where the files are that they name.
     layout: &'a Layout,
     root: PublicKey,
-    bus: BusConfig,
+    servers: Vec<String>,
+}
+
+impl Shared<'_> {
+    fn bus(&self, party: &Party) -> BusConfig {
+        self.layout.bus(&party.name(), self.servers.clone())
+    }
 }
 
 #[cfg(test)]

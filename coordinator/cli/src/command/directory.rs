@@ -1,6 +1,6 @@
 //! `mpic directory`: the directory document, for people.
 
-mod written;
+pub(crate) mod written;
 
 use std::fmt;
 use std::io::Write;

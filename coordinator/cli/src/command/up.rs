@@ -15,6 +15,7 @@ use mpic_runtime::stream;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Dir, Exit, Failure};
+use crate::fleet::party::Party;
 use crate::fleet::{Fleet, Internet, InternetAddresses, Network, Options, demo};
 use crate::resolver;
 use crate::system::{Programs, Started, System};
@@ -136,7 +137,8 @@ impl Up {
                 Network::Loopback(serde_json::from_str::<InternetAddresses>(&said)?)
             }
         };
-        provision(&bus).await?;
+        let admin = Party::Provisioning.name();
+        provision(&fleet.layout().bus(&admin, vec![bus.clone()])).await?;
         fleet.connect(&bus, &network)?;
         if let Some(init) = fleet.audit_init() {
             system.run(init).await?;
@@ -154,15 +156,14 @@ fn only(started: Vec<Started>) -> String {
 }
 
 /// Makes the stream of records and what belongs to it, or compares it where it is there.
-async fn provision(bus: &str) -> Result<(), Failure> {
+async fn provision(bus: &BusConfig) -> Result<(), Failure> {
     let role = Role {
         name: "provision".to_owned(),
         inbox_prefix: subject::ADMIN_INBOX.to_owned(),
         subscription_capacity: 64,
         client_capacity: 64,
     };
-    let (client, _) =
-        nats::connect(&BusConfig::without_identity(vec![bus.to_owned()]), role).await?;
+    let (client, _) = nats::connect(bus, role).await?;
     stream::provision(&jetstream::new(client), STREAM_OCTETS_MAX, 1).await?;
     Ok(())
 }

@@ -9,10 +9,11 @@ use mpic_common::reply::PerspectiveRole;
 use mpic_runtime::config::BusConfig;
 use serde::Serialize;
 
-use super::{InternetAddresses, Member, Network, Shared, keys};
+use super::party::Party;
+use super::{InternetAddresses, Member, Network, Shared, overlay};
 
 #[derive(Serialize)]
-pub(super) struct Config<'a> {
+struct Config<'a> {
     perspective: &'a PerspectiveId,
     role: PerspectiveRole,
     directory_file: PathBuf,
@@ -20,12 +21,13 @@ pub(super) struct Config<'a> {
     key_file: PathBuf,
     bus: BusConfig,
     dns: Dns,
-    #[serde(flatten)]
-    beyond: Option<Lab>,
 }
 
 #[derive(Serialize)]
 struct Dns {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backend: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     forwarder: Option<SocketAddr>,
     forwarder_remote: bool,
 }
@@ -60,34 +62,44 @@ struct Ports {
     ports: BTreeMap<String, u16>,
 }
 
-pub(super) fn config<'a>(shared: &Shared<'_>, member: &'a Member, network: &Network) -> Config<'a> {
+/// An agent's configuration; `beyond` are settings that replace what stands here or by default.
+///
+/// Without `forwarder` the agent asks the authoritative servers itself.
+pub(super) fn config(
+    shared: &Shared<'_>,
+    (code, role): (&PerspectiveId, PerspectiveRole),
+    forwarder: Option<SocketAddr>,
+    beyond: toml::Table,
+) -> Result<toml::Table, toml::ser::Error> {
     let layout = shared.layout;
-    let (forwarder, lab) = match network {
-        Network::Real(forwarder) => (Some(*forwarder), None),
-        Network::Loopback(internet) => {
-            let resolver = internet.resolvers.get(member.code.as_str()).copied();
-            (resolver, Some(lab(member, internet)))
-        }
-    };
-    Config {
-        perspective: &member.code,
-        role: member.role,
+    let party = Party::Agent(code.clone());
+    let config = Config {
+        perspective: code,
+        role,
         directory_file: layout.directory_file(),
         directory_root: shared.root.to_string(),
-        key_file: layout.key(&keys::agent(&member.code)),
-        bus: shared.bus.clone(),
-        dns: Dns { forwarder, forwarder_remote: forwarder.is_some_and(is_remote) },
-        beyond: lab,
-    }
+        key_file: layout.key(&party.name()),
+        bus: shared.bus(&party),
+        dns: Dns {
+            backend: forwarder.is_none().then_some("embedded"),
+            forwarder,
+            forwarder_remote: forwarder.is_some_and(is_remote),
+        },
+    };
+    overlay::merged(&config, beyond)
 }
 
-fn lab(member: &Member, internet: &InternetAddresses) -> Lab {
-    Lab {
+/// What a member needs that looks at the small Internet.
+pub(super) fn lab(
+    member: &Member,
+    internet: &InternetAddresses,
+) -> Result<toml::Table, toml::ser::Error> {
+    toml::Table::try_from(Lab {
         names: Names { allow_suffix: vec![SUFFIX] },
         addr: Addr { allow: vec![LOOPBACK] },
         egress: Egress { source_v4: member.source },
         ports: Ports { ports: ports(internet) },
-    }
+    })
 }
 
 fn ports(internet: &InternetAddresses) -> BTreeMap<String, u16> {

@@ -1,29 +1,29 @@
 //! The audit consumer's configuration, as far as it leaves the defaults.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mpic_runtime::config::BusConfig;
 use serde::Serialize;
 
-use super::layout::{ORIGIN, SHARD};
+use super::party::Party;
 use super::{Shared, keys};
 
 #[derive(Serialize)]
-pub(super) struct Config {
+pub(super) struct Config<'a> {
     data_dir: PathBuf,
-    shard: &'static str,
-    origin: &'static str,
+    shard: &'a str,
+    origin: &'a str,
     log_key_file: PathBuf,
     bus: BusConfig,
 }
 
-pub(super) fn config(shared: &Shared<'_>) -> Config {
-    let layout = shared.layout;
+/// For the log `origin`, whose last element is its directory below `data_dir`.
+pub(super) fn config<'a>(shared: &Shared<'_>, data_dir: &Path, origin: &'a str) -> Config<'a> {
     Config {
-        data_dir: layout.log_data(),
-        shard: SHARD,
-        origin: ORIGIN,
-        log_key_file: layout.key(keys::LOG),
-        bus: shared.bus.clone(),
+        data_dir: data_dir.to_owned(),
+        shard: origin.rsplit('/').next().unwrap_or(origin),
+        origin,
+        log_key_file: shared.layout.key(keys::LOG),
+        bus: shared.bus(&Party::Audit),
     }
 }

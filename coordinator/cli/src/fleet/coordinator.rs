@@ -6,7 +6,8 @@ use mpic_common::code::{CoordinatorId, PerspectiveId};
 use mpic_runtime::config::BusConfig;
 use serde::Serialize;
 
-use super::{Network, Shared, agent, keys};
+use super::party::Party;
+use super::{Shared, keys};
 
 #[derive(Serialize)]
 pub(super) struct Config<'a> {
@@ -20,21 +21,22 @@ pub(super) struct Config<'a> {
     bus: BusConfig,
 }
 
+/// One that takes the relaxations of the agents that it asks.
 pub(super) fn config<'a>(
     shared: &Shared<'_>,
     code: &'a CoordinatorId,
     primary: &'a PerspectiveId,
-    network: &Network,
+    relaxations: Vec<String>,
 ) -> Config<'a> {
-    let layout = shared.layout;
+    let (layout, party) = (shared.layout, Party::Coordinator(code.clone()));
     Config {
         code,
         directory_file: layout.directory_file(),
         directory_root: shared.root.to_string(),
-        key_file: layout.key(&keys::coordinator(code)),
+        key_file: layout.key(&party.name()),
         seed_file: layout.key(keys::SEED),
         primary,
-        relaxations: agent::relaxations(network),
-        bus: shared.bus.clone(),
+        relaxations,
+        bus: shared.bus(&party),
     }
 }

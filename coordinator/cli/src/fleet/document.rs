@@ -1,57 +1,52 @@
-//! The directory document of a local fleet, signed by its own root.
+//! The directory document of a fleet, signed by its root.
 
 use std::collections::BTreeMap;
 
-use mpic_common::directory::{CaEntry, DirectoryDocument, KeyEntry, PerspectiveEntry, Role};
+use mpic_common::directory::{DirectoryDocument, KeyEntry, PerspectiveEntry, Role};
 use mpic_common::limits::DIRECTORY_OCTETS_MAX;
 use mpic_common::octets::{Fixed, Hash};
-use mpic_common::policy::Policy;
-use mpic_common::signature::PublicKey;
+use mpic_common::signature::{PublicKey, SigningKey};
 use mpic_common::time::UnixMs;
 use mpic_common::wire::{Envelope, Kind, Malformed, decode_body, encode_body, envelope};
 
+use super::FleetError;
 use super::keys::Keys;
-use super::{ACCOUNT_URIS, CA, FleetError, ISSUER_DOMAIN, Member};
-
-/// Private use (RFC 6996), since no local perspective has a network of its own.
-const ASN_FIRST: u32 = 64_512;
+use super::plan::Plan;
 
 /// The octets of the document to use: those that stand where nothing has changed, else a new
 /// document with the next serial.
-pub(super) fn renew<'a>(
+pub(super) fn renew(
     standing: Option<Vec<u8>>,
-    members: impl Iterator<Item = &'a Member>,
+    plan: &Plan,
     keys: &Keys,
-    policy: &Policy,
     now: UnixMs,
 ) -> Result<Vec<u8>, FleetError> {
-    let mut document = document(members, keys, policy, now)?;
+    let mut document = document(plan, keys, now);
     if let Some(octets) = standing {
         let old = read(&octets)?;
-        keep_validity(&mut document, &old);
+        keep_validity(&mut document, &old, now);
         (document.serial, document.issued_ms) = (old.serial, old.issued_ms);
         if document == old {
             return Ok(octets);
         }
         (document.serial, document.issued_ms) = (old.serial + 1, now);
     }
-    let body = encode_body(Kind::Directory, &document);
-    Ok(envelope::seal(Kind::Directory, &body, &keys.root, Some(Hash::ZERO)))
+    Ok(sign(&document, &keys.root))
 }
 
-fn read(octets: &[u8]) -> Result<DirectoryDocument, Malformed> {
+/// The document under the signature of `root`.
+pub(super) fn sign(document: &DirectoryDocument, root: &SigningKey) -> Vec<u8> {
+    let body = encode_body(Kind::Directory, document);
+    envelope::seal(Kind::Directory, &body, root, Some(Hash::ZERO))
+}
+
+pub(super) fn read(octets: &[u8]) -> Result<DirectoryDocument, Malformed> {
     let envelope = Envelope::parse(octets, DIRECTORY_OCTETS_MAX)?.of_kind(Kind::Directory)?;
     decode_body(Kind::Directory, envelope.body)
 }
 
 /// The first document of this fleet.
-fn document<'a>(
-    members: impl Iterator<Item = &'a Member>,
-    keys: &Keys,
-    policy: &Policy,
-    now: UnixMs,
-) -> Result<DirectoryDocument, FleetError> {
-    let ca = CA.parse()?;
+fn document(plan: &Plan, keys: &Keys, now: UnixMs) -> DirectoryDocument {
     let agents = keys.agents.iter().map(|(code, public)| KeyEntry {
         perspective: Some(code.clone()),
         ..key(public, Role::Agent, code.as_str(), now)
@@ -60,25 +55,20 @@ fn document<'a>(
         .coordinators
         .iter()
         .map(|(code, public)| key(public, Role::Coordinator, code.as_str(), now));
-    Ok(DirectoryDocument {
+    let cas = keys.cas.iter().map(|(code, public)| key(public, Role::Ca, code.as_str(), now));
+    let operators =
+        keys.operators.iter().map(|(name, public)| key(public, Role::Operator, name.as_str(), now));
+    let since = |listed: &PerspectiveEntry| PerspectiveEntry { from_ms: now, ..listed.clone() };
+    DirectoryDocument {
         serial: 1,
         issued_ms: now,
         root: Fixed(keys.root.public().octets()),
         next_root: None,
-        keys: agents.chain(coordinators).chain([key(&keys.ca, Role::Ca, CA, now)]).collect(),
-        cas: vec![CaEntry {
-            code: ca,
-            issuer_domains: vec![ISSUER_DOMAIN.to_owned()],
-            account_uris: vec![ACCOUNT_URIS.to_owned()],
-            sign_jobs: false,
-            primary: None,
-        }],
-        perspectives: (ASN_FIRST..)
-            .zip(members)
-            .map(|(asn, member)| perspective(member, asn, now))
-            .collect(),
-        policy: policy.clone(),
-    })
+        keys: agents.chain(coordinators).chain(cas).chain(operators).collect(),
+        cas: plan.cas.clone(),
+        perspectives: plan.perspectives.iter().map(since).collect(),
+        policy: plan.policy.clone(),
+    }
 }
 
 fn key(public: &PublicKey, role: Role, name: &str, now: UnixMs) -> KeyEntry {
@@ -95,31 +85,19 @@ fn key(public: &PublicKey, role: Role, name: &str, now: UnixMs) -> KeyEntry {
     }
 }
 
-/// The resolver stands beside the perspective.
-fn perspective(member: &Member, asn: u32, now: UnixMs) -> PerspectiveEntry {
-    let site = member.site;
-    PerspectiveEntry {
-        code: member.code.clone(),
-        registry: site.registry,
-        region: site.region.to_owned(),
-        asn,
-        provider: None,
-        latitude_udeg: site.latitude_udeg,
-        longitude_udeg: site.longitude_udeg,
-        resolver_registry: site.registry,
-        resolver_latitude_udeg: site.latitude_udeg,
-        resolver_longitude_udeg: site.longitude_udeg,
-        from_ms: now,
-        until_ms: None,
-    }
-}
-
-/// What was in force stays in force since then.
-fn keep_validity(document: &mut DirectoryDocument, old: &DirectoryDocument) {
+/// What was in force stays in force since then; a key that was rotated stays
+/// until its end, and one that was revoked for good.
+fn keep_validity(document: &mut DirectoryDocument, old: &DirectoryDocument, now: UnixMs) {
     let keys: BTreeMap<_, _> = old.keys.iter().map(|key| (key.id, key.from_ms)).collect();
     for key in &mut document.keys {
         key.from_ms = keys.get(&key.id).copied().unwrap_or(key.from_ms);
     }
+    let is_listed = |key: &KeyEntry| document.keys.iter().any(|listed| listed.id == key.id);
+    let matters =
+        |key: &KeyEntry| key.revoked_ms.is_some() || key.until_ms.is_some_and(|until| until > now);
+    let rotated = old.keys.iter().filter(|key| matters(key) && !is_listed(key)).cloned();
+    let rotated: Vec<_> = rotated.collect();
+    document.keys.extend(rotated);
     let perspectives: BTreeMap<_, _> =
         old.perspectives.iter().map(|listed| (&listed.code, listed.from_ms)).collect();
     for listed in &mut document.perspectives {

@@ -1,14 +1,16 @@
-//! The private keys of a local fleet: made once, read ever after.
+//! The private keys of a fleet: made once, read ever after.
 
 use std::collections::BTreeMap;
 
 use mpic_audit::note::{LogKey, LogPublicKey};
-use mpic_common::code::{CoordinatorId, PerspectiveId};
+use mpic_common::code::{CaId, CoordinatorId, PerspectiveId};
 use mpic_common::signature::{PublicKey, SigningKey};
-use mpic_runtime::keys::{self, KeyFileError};
 
-use super::layout::{Layout, ORIGIN};
-use super::{CA, FleetError};
+use super::FleetError;
+use super::layout::Layout;
+use super::party::Party;
+use super::plan::Plan;
+use super::store::Store;
 
 /// The keys that the directory document lists, and those that vouch for it and for the log.
 #[derive(Debug)]
@@ -16,59 +18,47 @@ pub(super) struct Keys {
     pub(super) root: SigningKey,
     pub(super) agents: BTreeMap<PerspectiveId, PublicKey>,
     pub(super) coordinators: BTreeMap<CoordinatorId, PublicKey>,
-    pub(super) ca: PublicKey,
+    pub(super) cas: BTreeMap<CaId, PublicKey>,
+    pub(super) operators: BTreeMap<CaId, PublicKey>,
     pub(super) log: LogPublicKey,
-}
-
-/// The name of the key file of a perspective's agents.
-pub(super) fn agent(code: &PerspectiveId) -> String {
-    format!("agent-{code}")
-}
-
-/// The name of a coordinator's key file.
-pub(super) fn coordinator(code: &CoordinatorId) -> String {
-    code.to_string()
-}
-
-/// The name of the CA's key file.
-pub(super) fn ca() -> String {
-    format!("ca-{CA}")
 }
 
 /// The name of the file with the secret that cohorts are selected with.
 pub(super) const SEED: &str = "seed";
 /// The name of the log's key file.
 pub(super) const LOG: &str = "log";
-const ROOT: &str = "root";
+/// The name of the key file that signs the directory document.
+pub(super) const ROOT: &str = "root";
 
 impl Keys {
     /// Reads every key, and makes those that are not there.
-    pub(super) fn load_or_create<'a>(
+    pub(super) fn load_or_create(
+        store: &mut Store,
         layout: &Layout,
-        perspectives: impl IntoIterator<Item = &'a PerspectiveId>,
-        coordinators: &[CoordinatorId],
+        plan: &Plan,
     ) -> Result<Self, FleetError> {
-        let key = |name: &str| seed(layout, name).map(|seed| SigningKey::from_seed(&seed));
-        seed(layout, SEED)?;
-        let log = LogKey::new(ORIGIN, &seed(layout, LOG)?)?;
-        Ok(Self {
-            root: key(ROOT)?,
-            agents: perspectives
-                .into_iter()
-                .map(|code| Ok((code.clone(), key(&agent(code))?.public())))
-                .collect::<Result<_, KeyFileError>>()?,
-            coordinators: coordinators
-                .iter()
-                .map(|code| Ok((code.clone(), key(&coordinator(code))?.public())))
-                .collect::<Result<_, KeyFileError>>()?,
-            ca: key(&ca())?.public(),
-            log: log.public().clone(),
-        })
+        let mut seed = |name: &str| store.seed(&layout.key(name));
+        seed(SEED)?;
+        let log = LogKey::new(&plan.origin, &seed(LOG)?)?.public().clone();
+        let mut key = |name: &str| seed(name).map(|seed| SigningKey::from_seed(&seed));
+        let root = key(ROOT)?;
+        let mut of = |party: Party| key(&party.name()).map(|key| key.public());
+        let mut agents = BTreeMap::new();
+        for listed in &plan.perspectives {
+            agents.insert(listed.code.clone(), of(Party::Agent(listed.code.clone()))?);
+        }
+        let mut coordinators = BTreeMap::new();
+        for code in &plan.coordinators {
+            coordinators.insert(code.clone(), of(Party::Coordinator(code.clone()))?);
+        }
+        let mut cas = BTreeMap::new();
+        for ca in &plan.cas {
+            cas.insert(ca.code.clone(), of(Party::Ca(ca.code.clone()))?);
+        }
+        let mut operators = BTreeMap::new();
+        for name in &plan.operators {
+            operators.insert(name.clone(), of(Party::Operator(name.clone()))?);
+        }
+        Ok(Self { root, agents, coordinators, cas, operators, log })
     }
-}
-
-/// The 32 octets of this name.
-fn seed(layout: &Layout, name: &str) -> Result<[u8; 32], KeyFileError> {
-    let path = layout.key(name);
-    if path.exists() { keys::load_seed(&path) } else { keys::create_seed(&path) }
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use mpic_runtime::config::{BusConfig, TlsConfig};
+
 /// The directory of a local fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout(PathBuf);
@@ -30,6 +32,44 @@ impl Layout {
     /// The key of this name.
     pub fn key(&self, name: &str) -> PathBuf {
         self.keys().join(format!("{name}.key"))
+    }
+
+    /// The nkey that the bus knows this party by.
+    pub fn nkey(&self, party: &str) -> PathBuf {
+        self.keys().join(format!("{party}.nk"))
+    }
+
+    /// The public nkeys that the bus knows this party by until its rotation is over.
+    pub fn retiring_nkey(&self, party: &str) -> PathBuf {
+        self.keys().join(format!("{party}.nk.retiring"))
+    }
+
+    /// Certificates and their keys.
+    pub fn tls(&self) -> PathBuf {
+        self.0.join("tls")
+    }
+
+    /// The certificate of this party; `ca` is the authority's.
+    pub fn tls_certificate(&self, party: &str) -> PathBuf {
+        self.tls().join(format!("{party}.pem"))
+    }
+
+    /// Its key.
+    pub fn tls_key(&self, party: &str) -> PathBuf {
+        self.tls().join(format!("{party}.key"))
+    }
+
+    /// How this party reaches the bus at `servers`.
+    pub fn bus(&self, party: &str, servers: Vec<String>) -> BusConfig {
+        BusConfig {
+            servers,
+            nkey_file: Some(self.nkey(party)),
+            tls: Some(TlsConfig {
+                ca: self.tls_certificate("ca"),
+                certificate: self.tls_certificate(party),
+                key: self.tls_key(party),
+            }),
+        }
     }
 
     /// What the processes are configured with.

@@ -44,14 +44,15 @@ struct WrittenPerspective {
     until: Option<Timestamp>,
 }
 
+/// A place as people write it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenPlace {
-    registry: RegionalInternetRegistry,
+pub(crate) struct WrittenPlace {
+    pub(crate) registry: RegionalInternetRegistry,
     /// Degrees, north positive.
-    latitude: f64,
+    pub(crate) latitude: f64,
     /// Degrees, east positive.
-    longitude: f64,
+    pub(crate) longitude: f64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -68,10 +69,11 @@ struct WrittenKey {
     reason: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A CA as people write it.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenCa {
-    code: CaId,
+pub(crate) struct WrittenCa {
+    pub(crate) code: CaId,
     issuer_domains: Vec<String>,
     #[serde(default)]
     account_uris: Vec<String>,
@@ -162,7 +164,7 @@ impl WrittenPerspective {
 }
 
 impl WrittenCa {
-    fn entry(self) -> CaEntry {
+    pub(crate) fn entry(self) -> CaEntry {
         let primary = self.primary.map(|place| PlaceEntry {
             registry: place.registry,
             latitude_udeg: udeg(place.latitude),
@@ -185,6 +187,6 @@ fn unix(time: Timestamp) -> UnixMs {
 
 /// 10^-6 degrees; what lies off the Earth is refused where the document is opened.
 #[expect(clippy::cast_possible_truncation, reason = "a cast of a float saturates")]
-fn udeg(degrees: f64) -> i32 {
+pub(crate) fn udeg(degrees: f64) -> i32 {
     (degrees * 1e6).round() as i32
 }

@@ -61,7 +61,7 @@ impl Survey {
             subscription_capacity: 8_192,
             client_capacity: 64,
         };
-        let (client, _) = nats::connect(&config.bus, role).await?;
+        let (client, _) = nats::connect(config.ops.as_ref().unwrap_or(&config.bus), role).await?;
         let statuses = client.subscribe(subject::STATUS_AUDIT).await?;
         let processes = discover(&client).await?;
         let stream = stream_state(&client).await?;

@@ -1,0 +1,231 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mpic_common::directory::Directory;
+use tempfile::TempDir;
+
+use super::super::rotation::{retire_nkey, rotate_nkey, rotate_signing};
+use super::super::store::Difference;
+use super::*;
+
+const SAMPLE: &str = include_str!("../../../../../deploy/config/fleet.toml");
+const NOW: UnixMs = UnixMs(1_795_000_000_000);
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// A description and the directory of its files.
+struct Bench(TempDir);
+
+impl Bench {
+    fn of(text: &str) -> Self {
+        let bench = Self(TempDir::new().unwrap());
+        bench.describe(text);
+        bench
+    }
+
+    fn describe(&self, text: &str) {
+        std::fs::write(self.description(), text).unwrap();
+    }
+
+    fn description(&self) -> PathBuf {
+        self.0.path().join("fleet.toml")
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::new(&self.0.path().join("out")).unwrap()
+    }
+
+    fn apply(&self, mode: Mode, now: UnixMs) -> Vec<Change> {
+        let fleet = Generated::read(&self.description(), self.layout().dir()).unwrap();
+        fleet.apply(mode, now).unwrap()
+    }
+
+    fn refused(&self) -> String {
+        Generated::read(&self.description(), self.layout().dir()).unwrap_err().to_string()
+    }
+
+    /// Every file but those of the process that is at work.
+    fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut found = BTreeMap::new();
+        let mut dirs = vec![self.layout().dir().to_owned()];
+        while let Some(dir) = dirs.pop() {
+            for entry in std::fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    dirs.push(path);
+                } else {
+                    found.insert(path.clone(), std::fs::read(path).unwrap());
+                }
+            }
+        }
+        found
+    }
+
+    fn directory(&self) -> Directory {
+        Directory::open_unpinned(&std::fs::read(self.layout().directory_file()).unwrap()).unwrap()
+    }
+
+    fn server_config(&self) -> String {
+        std::fs::read_to_string(self.layout().configs().join("bus-0.conf")).unwrap()
+    }
+}
+
+#[test]
+fn the_sample_gives_every_process_what_it_needs() {
+    let bench = Bench::of(SAMPLE);
+    let made = bench.apply(Mode::Write, NOW);
+    assert!(made.iter().all(|change| change.what == Difference::Missing));
+    assert_eq!(bench.directory().perspectives(NOW).count(), 7);
+    let manifest = std::fs::read_to_string(bench.layout().dir().join("FILES")).unwrap();
+    for line in manifest.lines().filter(|line| !line.starts_with('#')) {
+        let (_, files) = line.split_once(": ").unwrap();
+        for file in files.split(' ') {
+            assert!(bench.layout().dir().join(file).exists(), "{line}: {file}");
+        }
+    }
+    let agent = std::fs::read_to_string(bench.layout().config("agent-us-east")).unwrap();
+    assert!(agent.contains("/etc/mpic/keys/agent-us-east.nk"), "{agent}");
+    assert!(agent.contains("backend = \"embedded\"") && agent.contains("format = \"json\""));
+    let server = bench.server_config();
+    assert!(
+        server.contains("sync_interval: always") && server.contains("tls://bus-1.example:6222")
+    );
+}
+
+#[test]
+fn generating_again_changes_nothing() {
+    let bench = Bench::of(SAMPLE);
+    bench.apply(Mode::Write, NOW);
+    let files = bench.files();
+    assert_eq!(bench.apply(Mode::Write, NOW.plus(DAY)), []);
+    assert_eq!(bench.apply(Mode::Check, NOW.plus(DAY)), []);
+    assert_eq!(bench.files(), files);
+}
+
+#[test]
+fn checking_says_what_differs_and_writes_nothing() {
+    let bench = Bench::of(SAMPLE);
+    assert!(!bench.apply(Mode::Check, NOW).is_empty());
+    assert!(!bench.layout().dir().exists());
+    bench.apply(Mode::Write, NOW);
+    let server = bench.layout().configs().join("bus-0.conf");
+    std::fs::write(&server, "listen: 4222").unwrap();
+    std::fs::remove_file(bench.layout().nkey("ops")).unwrap();
+    let files = bench.files();
+    let changes = bench.apply(Mode::Check, NOW);
+    assert!(changes.contains(&Change { path: server, what: Difference::Different }));
+    let missing = Change { path: bench.layout().nkey("ops"), what: Difference::Missing };
+    assert!(changes.contains(&missing));
+    assert_eq!(bench.files(), files);
+}
+
+#[test]
+fn what_is_added_comes_in_addition_and_no_key_is_touched() {
+    let bench = Bench::of(SAMPLE);
+    bench.apply(Mode::Write, NOW);
+    let secrets = |bench: &Bench| {
+        let mut files = bench.files();
+        files.retain(|path, _| path.extension().is_some_and(|end| end == "key" || end == "nk"));
+        files
+    };
+    let before = secrets(&bench);
+    let more = "[[perspective]]\ncode = \"au-east\"\nregion = \"Sydney\"\nasn = 64508\n\
+                egress = { registry = \"APNIC\", latitude = -33.87, longitude = 151.21 }\n";
+    bench.describe(&SAMPLE.replace(
+        "[[coordinator]]\ncode = \"coordinator-0\"",
+        &format!("{more}\n[[coordinator]]\ncode = \"coordinator-0\""),
+    ));
+    bench.apply(Mode::Write, NOW.plus(DAY));
+    let after = secrets(&bench);
+    assert!(before.iter().all(|(path, key)| after.get(path) == Some(key)));
+    assert_eq!(after.len(), before.len() + 3, "signing key, nkey, key of the certificate");
+    assert_eq!(bench.directory().serial(), 2);
+}
+
+#[test]
+fn certificates_are_renewed_before_they_end_with_the_key_that_they_had() {
+    let bench = Bench::of(SAMPLE);
+    bench.apply(Mode::Write, NOW);
+    let key = std::fs::read(bench.layout().tls_key("audit")).unwrap();
+    assert_eq!(bench.apply(Mode::Check, NOW.plus(300 * DAY)), []);
+    let renewed = bench.apply(Mode::Write, NOW.plus(340 * DAY));
+    assert!(renewed.iter().all(|change| change.path.extension().unwrap() == "pem"));
+    assert!(renewed.iter().any(|change| change.path == bench.layout().tls_certificate("audit")));
+    assert_eq!(std::fs::read(bench.layout().tls_key("audit")).unwrap(), key);
+    assert_eq!(bench.apply(Mode::Check, NOW.plus(340 * DAY)), []);
+}
+
+#[test]
+fn ones_own_certificates_are_named_where_they_are_missing() {
+    let own = SAMPLE.replace("# certificates = \"private\"", "certificates = \"own\"");
+    let bench = Bench::of(&own);
+    let changes = bench.apply(Mode::Write, NOW);
+    let expected = bench.layout().tls_certificate("bus-0");
+    assert!(changes.iter().any(|change| change.path == expected));
+    assert!(!expected.exists() && bench.layout().nkey("audit").exists());
+}
+
+#[test]
+fn a_rotated_signing_key_and_the_new_one_are_both_good_for_a_while() {
+    let bench = Bench::of(SAMPLE);
+    bench.apply(Mode::Write, NOW);
+    let layout = bench.layout();
+    let rotated = rotate_signing(&layout, "agent-us-east", DAY, NOW.plus(DAY)).unwrap();
+    let directory = bench.directory();
+    let at = |days: u32| NOW.plus(days * DAY + Duration::from_secs(1));
+    let good = |key, now| directory.key(key, now).is_some();
+    assert_eq!(directory.serial(), 2);
+    assert_eq!((good(rotated.old, at(0)), good(rotated.new, at(0))), (true, false));
+    assert_eq!((good(rotated.old, at(1)), good(rotated.new, at(1))), (true, true));
+    assert_eq!((good(rotated.old, at(2)), good(rotated.new, at(2))), (false, true));
+    assert_eq!(bench.apply(Mode::Check, at(1)), [], "what was rotated is as described");
+    assert!(rotate_signing(&layout, "agent-nowhere", DAY, NOW).is_err());
+}
+
+#[test]
+fn the_servers_know_both_nkeys_until_the_old_one_is_retired() {
+    let bench = Bench::of(SAMPLE);
+    bench.apply(Mode::Write, NOW);
+    let layout = bench.layout();
+    let nkey = || mpic_runtime::keys::load_nkey(&layout.nkey("audit")).unwrap().public_key();
+    let old = nkey();
+    rotate_nkey(&layout, "audit").unwrap();
+    let new = nkey();
+    bench.apply(Mode::Write, NOW);
+    let config = bench.server_config();
+    assert!(config.contains(&old) && config.contains(&new));
+    assert_eq!(retire_nkey(&layout, "audit").unwrap(), 1);
+    bench.apply(Mode::Write, NOW);
+    let config = bench.server_config();
+    assert!(!config.contains(&old) && config.contains(&new));
+}
+
+/// Replaces `from` in the sample by `to`, which must be refused.
+fn refused(from: &str, to: &str) -> String {
+    assert!(SAMPLE.contains(from), "{from}");
+    Bench::of(&SAMPLE.replacen(from, to, 1)).refused()
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_line_field_value_and_reason() {
+    let line = |text: &str| SAMPLE.lines().position(|line| line == text).unwrap() + 1;
+    let primary = refused("primary = \"eu-central\"", "primary = \"eu-north\"");
+    let expected = format!(
+        "line {}: primary `eu-north`: no such perspective",
+        line("primary = \"eu-central\"")
+    );
+    assert!(primary.contains(&expected), "{primary}");
+    let place = refused("latitude = 39.04", "latitude = 95.0");
+    assert!(place.contains("perspective.egress `95, -77.49`"), "{place}");
+    let twice = refused("code = \"us-west\"", "code = \"us-east\"");
+    assert!(twice.contains("perspective.code `agent-us-east`: the name is taken"), "{twice}");
+    let shared = refused("code = \"coordinator-2\"", "code = \"ca1\"");
+    assert!(shared.contains("ca.code `ca1`: the name is taken"), "{shared}");
+    let auditor = refused("code = \"auditor-one\"", "code = \"one\"");
+    assert!(auditor.contains("auditor.code `one`: an auditor's code begins"), "{auditor}");
+    let unknown = refused("asn = 64502", "asn = 64502\nsurprise = 1");
+    assert!(unknown.contains("surprise") && unknown.contains("line"), "{unknown}");
+    let code = refused("code = \"us-east\"", "code = \"us.east\"");
+    assert!(code.contains("us.east") && code.contains("line"), "{code}");
+    let names = refused("names = [\"bus-1.example\"]", "names = []");
+    assert!(names.contains("server.names"), "{names}");
+}

@@ -80,7 +80,8 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
     supervisor.spawn("health", Arc::clone(&health).run(engine.clone(), supervisor.stop()));
 
     let directories = Arc::new(directories);
-    supervisor.spawn("directory", reload(Arc::clone(&directories), supervisor.stop()));
+    supervisor
+        .spawn("directory", reload(Arc::clone(&directories), engine.clone(), supervisor.stop()));
     let permits = Arc::new(Semaphore::new(config.limits.concurrent_jobs.get()));
     let drops = Arc::new(Drops::default());
     let responder = Arc::new(Responder::new(Parts {
@@ -135,13 +136,15 @@ fn role(config: &Config) -> Role {
     }
 }
 
-/// Takes a higher directory document on SIGHUP.
+/// Takes a higher directory document on SIGHUP, and lets the engine forget what it keeps.
 async fn reload(
     directories: Arc<Directories>,
+    engine: Backend,
     stop: CancellationToken,
 ) -> Result<(), std::io::Error> {
     let mut hangups = signal(SignalKind::hangup())?;
     while let Some(Some(())) = stop.run_until_cancelled(hangups.recv()).await {
+        engine.forget();
         match directories.reload(SystemClock.now()) {
             Ok(serial) => tracing::info!(serial, "the directory document in force"),
             Err(error) => tracing::error!(%error, "cannot take the directory document"),

@@ -29,6 +29,10 @@ pub struct DnsConfig {
     /// default are a relaxation. Default that of Debian's package `dns-root-data`.
     #[serde(default = "trust_anchor")]
     pub trust_anchor: PathBuf,
+    /// Whether `embedded` keeps the delegations and keys of the root and of public suffixes for at
+    /// most an hour. Default true: most packets of a job would ask for them.
+    #[serde(default = "infrastructure_cache")]
+    pub infrastructure_cache: bool,
     /// Names the resolver: two perspectives whose resolvers have one name are a fault. Default the
     /// perspective's code, a slash and the address, or `embedded`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,6 +89,10 @@ fn root_hints() -> PathBuf {
 
 fn trust_anchor() -> PathBuf {
     TRUST_ANCHOR.into()
+}
+
+fn infrastructure_cache() -> bool {
+    true
 }
 
 fn attempt_ms() -> u64 {

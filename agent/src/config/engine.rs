@@ -12,14 +12,14 @@ use super::Config;
 use super::dns::{RemoteDnssec, UnsupportedAlgorithm};
 use crate::resolver::backend::Backend;
 use crate::resolver::embedded::{
-    Embedded, EmbeddedSettings, RootHints, RootsError, TrustAnchor,
+    Embedded, EmbeddedSettings, RootHints, RootsError, Suffixes, TrustAnchor,
     UnsupportedAlgorithm as Unsupported,
 };
 use crate::resolver::forwarder::{Forwarder, ForwarderSettings, Validation};
 
 impl Config {
     /// The DNS engine of the perspective that the directory describes as `own`; `embedded` reads
-    /// the root hints and the trust anchor.
+    /// the root hints, the trust anchor and the Public Suffix List.
     pub fn engine(&self, own: &Perspective) -> Result<Backend, ConfigError> {
         Ok(match self.dns.resolver()? {
             Some(server) => Backend::Forwarder(self.forwarder(server, own)),
@@ -48,7 +48,13 @@ impl Config {
         let dns = &self.dns;
         let root_hints = zone_file("dns.root_hints", &dns.root_hints, RootHints::parse)?;
         let trust_anchor = zone_file("dns.trust_anchor", &dns.trust_anchor, TrustAnchor::parse)?;
+        let kept = if dns.infrastructure_cache {
+            Some(Suffixes::parse(&self.suffix_list()?))
+        } else {
+            None
+        };
         Ok(Embedded::new(EmbeddedSettings {
+            kept,
             identity: ResolverIdentity {
                 root_hints: Some(root_hints.digest()),
                 trust_anchor: Some(trust_anchor.digest()),

@@ -50,13 +50,18 @@ impl Config {
 
     fn name_policy(&self) -> Result<NamePolicy, ConfigError> {
         let names = &self.names;
-        let wrong = |why: &dyn std::fmt::Display| {
-            ConfigError::key("names.psl_file", names.psl_file.display(), why)
-        };
-        let list = read(&names.psl_file)
-            .map_err(|error| wrong(&format!("{error}; the package `publicsuffix` has it")))?;
         let allow = (names.allow_suffix.clone(), names.allow_wildcard_suffix.clone());
-        NamePolicy::new(&list, allow.0, allow.1).map_err(|error| wrong(&error))
+        NamePolicy::new(&self.suffix_list()?, allow.0, allow.1)
+            .map_err(|error| ConfigError::key("names.psl_file", names.psl_file.display(), error))
+    }
+
+    /// The octets of the Public Suffix List.
+    pub(super) fn suffix_list(&self) -> Result<Vec<u8>, ConfigError> {
+        let file = &self.names.psl_file;
+        read(file).map_err(|error| {
+            let reason = format!("{error}; the package `publicsuffix` has it");
+            ConfigError::key("names.psl_file", file.display(), reason)
+        })
     }
 
     pub(super) fn addresses(&self) -> AddressPolicy {

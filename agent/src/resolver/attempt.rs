@@ -1,6 +1,7 @@
 //! What one attempt at a question came to, and how a question's end is recorded.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use mpic_common::evidence::{DnsOutcome, DnsSeen, Dnssec, DnssecSource, Transport};
 use mpic_common::octets::{Hash, Octets};
@@ -9,6 +10,7 @@ use tokio::time::Instant;
 use super::Question;
 use super::aliases::Walk;
 use super::message::{Reply, WireName};
+use crate::deadline::Deadline;
 
 /// What one attempt came to.
 #[derive(Debug)]
@@ -22,6 +24,28 @@ pub(super) struct Attempt {
     transport: Transport,
     pub(super) upstreams: Vec<IpAddr>,
     pub(super) walk: Option<Walk>,
+}
+
+/// Which of a question's attempts it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    First,
+    Second,
+}
+
+/// Attempts a question, and once more after `pause` if that is worth it and the deadline leaves
+/// time; gives the last attempt and how many there were.
+pub(super) async fn twice<F: Future<Output = Attempt> + Send>(
+    deadline: Deadline,
+    pause: Duration,
+    attempt: impl Fn(Turn) -> F,
+) -> (Attempt, u8) {
+    let first = attempt(Turn::First).await;
+    if !first.is_worth_repeating() || deadline.remaining() <= pause {
+        return (first, 1);
+    }
+    tokio::time::sleep(pause).await;
+    (attempt(Turn::Second).await, 2)
 }
 
 impl Attempt {
@@ -41,7 +65,7 @@ impl Attempt {
     }
 
     /// A transient failure is asked once more; an answer, and what would only come again, is not.
-    pub(super) fn is_worth_repeating(&self) -> bool {
+    fn is_worth_repeating(&self) -> bool {
         use DnsOutcome::{Bogus, Indeterminate, Refused, ServFail, Timeout, Unreachable};
         matches!(self.outcome, Timeout | ServFail | Refused | Unreachable | Bogus | Indeterminate)
     }

@@ -29,6 +29,16 @@ pub enum BackendInquiry {
     Embedded(EmbeddedInquiry),
 }
 
+impl Backend {
+    /// Forgets what it keeps between jobs; a resolver has its own ways.
+    pub fn forget(&self) {
+        match self {
+            Self::Forwarder(_) => {}
+            Self::Embedded(engine) => engine.forget(),
+        }
+    }
+}
+
 impl DnsEngine for Backend {
     type Inquiry = BackendInquiry;
 

@@ -3,12 +3,16 @@
 //!
 //! The recursor is that of `hickory-resolver` with its own validation off, and what it thinks of
 //! DNSSEC decides nothing; the validator is that of `domain`. Each attempt has a new one of both.
+//! What outlives a job is what everybody asks for: where public suffixes are, and their keys.
 
+mod infrastructure;
 mod journal;
 mod judge;
 mod portion;
+mod referral;
 mod roots;
 mod search;
+mod suffixes;
 mod upstream;
 
 use std::sync::Arc;
@@ -22,13 +26,14 @@ use mpic_common::observation::ResolverIdentity;
 use mpic_common::reason::Reason;
 use tokio::time::{Instant, timeout_at};
 
+use self::infrastructure::{Infrastructure, Visit};
 use self::journal::{Heard, Journal};
 use self::judge::{Judge, Verdict};
 use self::portion::{Portion, Subject};
 use self::search::Search;
 use self::upstream::Upstreams;
 use super::aliases::{Step, Walk};
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Turn, twice};
 use super::exchange::Spent;
 use super::message::{Reply, WireName};
 use super::{Budget, BudgetLimits, DnsEngine, Inquiry, Question};
@@ -36,6 +41,7 @@ use crate::deadline::Deadline;
 use crate::egress::{AddressPolicy, Egress};
 
 pub use roots::{RootHints, RootsError, TrustAnchor};
+pub use suffixes::Suffixes;
 
 /// What the engine is made of.
 #[derive(Debug, Clone)]
@@ -54,6 +60,8 @@ pub struct EmbeddedSettings {
     pub attempt: Duration,
     /// Before the second attempt.
     pub pause: Duration,
+    /// The names whose delegations and keys outlive a job; none for nothing at all.
+    pub kept: Option<Suffixes>,
     /// How it stands in replies.
     pub identity: ResolverIdentity,
 }
@@ -70,12 +78,16 @@ pub enum UnsupportedAlgorithm {
 
 /// The engine.
 #[derive(Debug, Clone)]
-pub struct Embedded(Arc<EmbeddedSettings>);
+pub struct Embedded {
+    settings: Arc<EmbeddedSettings>,
+    infrastructure: Option<Arc<Infrastructure>>,
+}
 
 /// The questions of one check.
 #[derive(Debug)]
 pub struct EmbeddedInquiry {
     settings: Arc<EmbeddedSettings>,
+    infrastructure: Option<Arc<Infrastructure>>,
     deadline: Deadline,
     spent: Arc<Spent>,
 }
@@ -83,7 +95,15 @@ pub struct EmbeddedInquiry {
 impl Embedded {
     /// An engine that has asked nothing yet.
     pub fn new(settings: EmbeddedSettings) -> Self {
-        Self(Arc::new(settings))
+        let infrastructure = settings.kept.clone().map(Infrastructure::new).map(Arc::new);
+        Self { settings: Arc::new(settings), infrastructure }
+    }
+
+    /// Forgets what outlives a job.
+    pub fn forget(&self) {
+        if let Some(infrastructure) = &self.infrastructure {
+            infrastructure.clear();
+        }
     }
 }
 
@@ -91,16 +111,16 @@ impl DnsEngine for Embedded {
     type Inquiry = EmbeddedInquiry;
 
     fn identity(&self) -> &ResolverIdentity {
-        &self.0.identity
+        &self.settings.identity
     }
 
     /// The root's key set must validate.
     async fn self_test(&self) -> Result<(), Reason> {
         let inquiry = self.open(
-            Deadline::after(self.0.attempt * SELF_TEST_ATTEMPTS),
+            Deadline::after(self.settings.attempt * SELF_TEST_ATTEMPTS),
             Arc::new(Budget::new(SELF_TEST_BUDGET)),
         );
-        match inquiry.attempt(&WireName::root_vec(), Rtype::DNSKEY).await {
+        match inquiry.attempt(&WireName::root_vec(), Rtype::DNSKEY, None).await {
             Attempt { outcome: DnsOutcome::Answer, dnssec: Dnssec::Secure, .. } => Ok(()),
             Attempt { outcome: DnsOutcome::Timeout, .. } => Err(Reason::DnsTimeout),
             _ => Err(Reason::EngineUnavailable),
@@ -108,8 +128,8 @@ impl DnsEngine for Embedded {
     }
 
     fn open(&self, deadline: Deadline, budget: Arc<Budget>) -> EmbeddedInquiry {
-        let settings = Arc::clone(&self.0);
-        EmbeddedInquiry { settings, deadline, spent: Arc::new(Spent::new(budget)) }
+        let (settings, infrastructure) = (Arc::clone(&self.settings), self.infrastructure.clone());
+        EmbeddedInquiry { settings, infrastructure, deadline, spent: Arc::new(Spent::new(budget)) }
     }
 }
 
@@ -120,12 +140,18 @@ impl Inquiry for EmbeddedInquiry {
             let attempt = Attempt::of(DnsOutcome::NameTooLong, DnssecSource::Domain);
             return attempt.seen(question, 0, started);
         };
-        let mut attempt = self.attempt(&name, question.qtype).await;
-        let mut attempts = 1;
-        if attempt.is_worth_repeating() && self.deadline.remaining() > self.settings.pause {
-            tokio::time::sleep(self.settings.pause).await;
-            attempt = self.attempt(&name, question.qtype).await;
-            attempts = 2;
+        let visit = self.infrastructure.as_ref().map(Infrastructure::visit);
+        let (attempt, attempts) = twice(self.deadline, self.settings.pause, |turn| {
+            let visit = visit.clone().filter(|_| turn == Turn::First);
+            self.attempt(&name, question.qtype, visit)
+        })
+        .await;
+        if let Some(visit) = visit
+            && attempts == 2
+            && attempt.outcome.is_settled()
+        {
+            // What the first attempt went by led nowhere.
+            visit.drop_used();
         }
         attempt.seen(question, attempts, started)
     }
@@ -137,24 +163,29 @@ impl Inquiry for EmbeddedInquiry {
 
 impl EmbeddedInquiry {
     /// One walk from `name` to an end, all of it within one attempt's time and with nothing that
-    /// another attempt has learned.
-    async fn attempt(&self, name: &WireName, qtype: Rtype) -> Attempt {
+    /// another attempt has learned but what `visit` gives.
+    async fn attempt(&self, name: &WireName, qtype: Rtype, visit: Option<Arc<Visit>>) -> Attempt {
         let until = self.deadline.narrow(self.settings.attempt);
         let journal = Arc::new(Journal::default());
         let upstreams = Upstreams {
             settings: Arc::clone(&self.settings),
             spent: Arc::clone(&self.spent),
             journal: Arc::clone(&journal),
+            visit: visit.clone(),
             until,
             runtime: TokioRuntimeProvider::default(),
         };
         let mut attempt = Attempt::of(DnsOutcome::Timeout, DnssecSource::Domain);
         let mut walk = Walk::new(name, qtype);
         if let Ok(search) = Search::new(upstreams) {
-            let mut bench = Bench::new(&self.settings, Arc::new(search));
+            let mut bench = Bench::new(&self.settings, Arc::new(search), visit.clone());
             let walked = bench.walk(&mut walk, qtype, &mut attempt);
             let walked = timeout_at(until.instant(), walked).await;
             attempt.outcome = walked.unwrap_or_else(|_| bench.outcome_of_silence());
+            if let Some(visit) = visit {
+                // All that this needs has been fetched already.
+                let _ = timeout_at(until.instant(), bench.judge.keep(&visit)).await;
+            }
         }
         attempt.upstreams = journal.upstreams();
         attempt.walk = Some(walk);
@@ -170,9 +201,9 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(settings: &EmbeddedSettings, search: Arc<Search>) -> Self {
+    fn new(settings: &EmbeddedSettings, search: Arc<Search>, visit: Option<Arc<Visit>>) -> Self {
         let anchors = settings.trust_anchor.anchors();
-        let judge = Judge::new(anchors, settings.unsupported, Arc::clone(&search));
+        let judge = Judge::new(anchors, settings.unsupported, Arc::clone(&search), visit);
         Self { search, judge, is_judging: false }
     }
 

@@ -13,7 +13,7 @@ use mpic_common::reason::Reason;
 use tokio::time::Instant;
 
 use super::aliases::{Step, Walk};
-use super::attempt::Attempt;
+use super::attempt::{Attempt, twice};
 use super::exchange::{Exchange, Spent};
 use super::message::{Asking, Checking, Query, Reply, WireName};
 use super::{Budget, BudgetLimits, DnsEngine, Inquiry, Question};
@@ -100,13 +100,9 @@ impl Inquiry for ForwarderInquiry {
             let attempt = Attempt::of(DnsOutcome::NameTooLong, DnssecSource::ResolverAd);
             return attempt.seen(question, 0, started);
         };
-        let mut attempt = self.attempt(&name, question.qtype).await;
-        let mut attempts = 1;
-        if attempt.is_worth_repeating() && self.deadline.remaining() > self.settings.pause {
-            tokio::time::sleep(self.settings.pause).await;
-            attempt = self.attempt(&name, question.qtype).await;
-            attempts = 2;
-        }
+        let (mut attempt, attempts) =
+            twice(self.deadline, self.settings.pause, |_| self.attempt(&name, question.qtype))
+                .await;
         if attempt.outcome == DnsOutcome::ServFail {
             attempt.outcome = self.name_the_cause(&attempt, question.qtype).await;
         }

@@ -5,6 +5,7 @@ mod aliases;
 mod broken;
 mod forged;
 mod forger;
+mod infrastructure;
 mod knot;
 mod process;
 mod reference;

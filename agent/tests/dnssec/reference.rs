@@ -125,7 +125,7 @@ async fn compare(heading: &str, unbound: &Unbound, embedded: &Embedded, cases: &
 }
 
 /// The rows of the table below a heading.
-fn documented(heading: &str) -> String {
+pub(crate) fn documented(heading: &str) -> String {
     let section = DOCUMENT.split("\n### ").find(|section| section.lines().next() == Some(heading));
     let lines = section.unwrap_or_default().lines();
     let rows = lines.filter(|line| line.starts_with("| ")).skip(2);

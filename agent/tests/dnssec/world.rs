@@ -21,6 +21,7 @@ use mpic_common::evidence::{DnsSeen, Purpose};
 use mpic_common::observation::ResolverIdentity;
 use mpic_common::perspective::RegionalInternetRegistry;
 
+pub(crate) use authority::answer;
 pub(crate) use server::{Asked, Say, Zones, free_port};
 use server::{Script, Server, honest};
 pub(crate) use zone::{Record, Signing, Zone, name, now, record, renamed};
@@ -87,6 +88,7 @@ pub(crate) fn settings(root: IpAddr, port: u16, anchor: &str) -> EmbeddedSetting
         egress: Egress { lab_ports: [(53, port)].into(), ..Egress::default() },
         attempt: ATTEMPT,
         pause: Duration::from_millis(1),
+        kept: None,
         identity: identity(),
     }
 }

@@ -4,24 +4,28 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use domain::base::iana::{DigestAlgorithm, Rtype, SecurityAlgorithm};
 use domain::base::opt::ExtendedError;
-use domain::base::{Message, ToName};
+use domain::base::{Message, ParsedName, ToName};
 use domain::dnssec::validator::anchor::TrustAnchors;
 use domain::dnssec::validator::context::{Config, ValidationContext, ValidationState};
 use domain::net::client::request::{
     ComposeRequest, Error, GetResponse, RequestMessage, SendRequest,
 };
-use domain::rdata::Ds;
+use domain::rdata::dnssec::Timestamp;
+use domain::rdata::{Ds, Rrsig};
 use mpic_common::evidence::{DnsOutcome, Dnssec};
 use mpic_common::octets::escape;
+use tokio::time::Instant;
 
 use super::super::message::WireName;
 use super::UnsupportedAlgorithm;
-use super::portion::Portion;
+use super::infrastructure::Visit;
+use super::portion::{Portion, Subject};
 use super::search::Search;
 
 /// The judge of one attempt, who fetches every key and every delegation anew.
@@ -46,6 +50,17 @@ struct Notes {
     /// By owner in lower case: its DS set holds nothing that the validator knows, but an algorithm
     /// that others do.
     unknown: Mutex<BTreeMap<Vec<u8>, WireName>>,
+    /// What might outlive the job, once it is validated.
+    fetched: Mutex<Vec<Fetched>>,
+}
+
+/// A DS or DNSKEY set that a server has just given.
+#[derive(Debug)]
+struct Fetched {
+    name: WireName,
+    qtype: Rtype,
+    octets: Vec<u8>,
+    received: Instant,
 }
 
 impl Judge {
@@ -53,9 +68,10 @@ impl Judge {
         anchors: TrustAnchors,
         unsupported: UnsupportedAlgorithm,
         search: Arc<Search>,
+        visit: Option<Arc<Visit>>,
     ) -> Self {
         let notes = Arc::new(Notes::default());
-        let lookups = Lookups { search, notes: Arc::clone(&notes) };
+        let lookups = Lookups { search, notes: Arc::clone(&notes), visit };
         let context = ValidationContext::with_config(anchors, lookups, Config::new());
         Self { context, notes, unsupported }
     }
@@ -64,16 +80,36 @@ impl Judge {
     /// signatures allow.
     pub(super) async fn judge(&self, message: &mut Vec<u8>, name: &WireName) -> Verdict {
         self.notes.is_blind.store(false, Ordering::Relaxed);
-        let whole = std::mem::take(message);
-        let Ok(mut judged) = Message::from_octets(Bytes::from(whole)) else {
-            return Verdict { state: Err(DnsOutcome::Malformed), reason: None };
-        };
-        let result = self.context.validate_msg::<Bytes, Vec<u8>>(&mut judged).await;
-        *message = judged.into_octets().into();
-        let Ok((state, reason)) = result else {
+        let Some((state, reason)) = self.validate(message).await else {
             return Verdict { state: Err(DnsOutcome::Malformed), reason: None };
         };
         Verdict { state: self.settle(state, name), reason: reason.map(|error| shown(&error)) }
+    }
+
+    /// None if the validator cannot read it.
+    async fn validate(
+        &self,
+        message: &mut Vec<u8>,
+    ) -> Option<(ValidationState, Option<ExtendedError<Vec<u8>>>)> {
+        let whole = std::mem::take(message);
+        let mut judged = Message::from_octets(Bytes::from(whole)).ok()?;
+        let result = self.context.validate_msg::<Bytes, Vec<u8>>(&mut judged).await;
+        *message = judged.into_octets().into();
+        result.ok()
+    }
+
+    /// Keeps the keys and delegations that this attempt fetched and that are secure.
+    pub(super) async fn keep(&self, visit: &Visit) {
+        let all = std::mem::take(&mut *self.notes.fetched());
+        for mut fetched in all {
+            let state = self.validate(&mut fetched.octets).await;
+            if let Some((ValidationState::Secure, _)) = state
+                && let Some(ttl) = lifetime(&fetched.octets)
+            {
+                let Fetched { name, qtype, octets, received } = fetched;
+                visit.keep((&name, qtype), &octets, received, ttl);
+            }
+        }
     }
 
     fn settle(&self, state: ValidationState, name: &WireName) -> Result<Dnssec, DnsOutcome> {
@@ -119,6 +155,10 @@ impl Notes {
         }
     }
 
+    fn fetched(&self) -> MutexGuard<'_, Vec<Fetched>> {
+        self.fetched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn is_signed_unknowably(&self, name: &WireName) -> bool {
         let unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
         unknown.values().any(|owner| name.ends_with(owner))
@@ -130,25 +170,59 @@ impl Notes {
 struct Lookups {
     search: Arc<Search>,
     notes: Arc<Notes>,
+    visit: Option<Arc<Visit>>,
 }
 
 impl Lookups {
     async fn fetch(self, name: WireName, qtype: Rtype) -> Result<Message<Bytes>, Error> {
-        let portion = match self.search.ask(&name, qtype).await {
-            Ok(heard) => Portion::of(&heard.octets, &name, qtype),
-            Err(outcome) => Err(outcome),
+        let kept = self.visit.as_ref().and_then(|visit| visit.read(&name, qtype));
+        let octets = match kept {
+            Some(octets) => octets,
+            None => self.ask(&name, qtype).await?,
         };
-        let Ok(portion) = portion else {
-            self.notes.is_blind.store(true, Ordering::Relaxed);
-            return Err(Error::ConnectionClosed);
-        };
-        let message =
-            Message::from_octets(Bytes::from(portion.octets)).map_err(|_| Error::ShortMessage)?;
+        let message = Message::from_octets(Bytes::from(octets)).map_err(|_| Error::ShortMessage)?;
         if qtype == Rtype::DS {
             self.notes.note_ds(&name, &message);
         }
         Ok(message)
     }
+
+    async fn ask(&self, name: &WireName, qtype: Rtype) -> Result<Vec<u8>, Error> {
+        let received = Instant::now();
+        let portion = match self.search.ask(name, qtype).await {
+            Ok(heard) => Portion::of(&heard.octets, name, qtype),
+            Err(outcome) => Err(outcome),
+        };
+        let Ok(Portion { subject, octets, .. }) = portion else {
+            self.notes.is_blind.store(true, Ordering::Relaxed);
+            return Err(Error::ConnectionClosed);
+        };
+        let visit = self.visit.as_ref().filter(|_| subject == Subject::Data);
+        if visit.is_some_and(|visit| visit.may_keep(name, qtype)) {
+            let (name, octets) = (name.clone(), octets.clone());
+            self.notes.fetched().push(Fetched { name, qtype, octets, received });
+        }
+        Ok(octets)
+    }
+}
+
+/// How long a validated set holds: its TTL, and its signatures. None if it cannot be read.
+fn lifetime(octets: &[u8]) -> Option<Duration> {
+    let message = Message::from_octets(octets).ok()?;
+    let now = Timestamp::now().into_int();
+    let mut seconds = None;
+    for record in message.answer().ok()? {
+        let record = record.ok()?;
+        let ttl = record.ttl().as_secs();
+        let signed = record.to_record::<Rrsig<_, ParsedName<_>>>().ok()?.map(|signature| {
+            // Serial numbers (RFC 1982): what lies behind is more than half the circle ahead.
+            let left = signature.data().expiration().into_int().wrapping_sub(now);
+            if i32::try_from(left).is_ok() { left } else { 0 }
+        });
+        let lifetime = ttl.min(signed.unwrap_or(u32::MAX));
+        seconds = Some(seconds.map_or(lifetime, |least: u32| least.min(lifetime)));
+    }
+    seconds.map(|seconds| Duration::from_secs(seconds.into()))
 }
 
 impl SendRequest<RequestMessage<Vec<u8>>> for Lookups {

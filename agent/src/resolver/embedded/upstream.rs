@@ -18,11 +18,14 @@ use hickory_resolver::proto::rr::{DNSClass, RecordType};
 use hickory_resolver::proto::serialize::binary::BinEncodable;
 use hickory_resolver::{ConnectionProvider, PoolContext};
 use mpic_common::evidence::DnsOutcome;
+use tokio::time::Instant;
 
 use super::super::exchange::{Exchange, Spent};
 use super::super::message::{Asking, Edns, Query, Reply, WireName};
 use super::EmbeddedSettings;
+use super::infrastructure::Visit;
 use super::journal::{Heard, Journal};
+use super::referral::Referral;
 use crate::deadline::Deadline;
 
 /// Name servers within one attempt.
@@ -31,6 +34,8 @@ pub(super) struct Upstreams {
     pub(super) settings: Arc<EmbeddedSettings>,
     pub(super) spent: Arc<Spent>,
     pub(super) journal: Arc<Journal>,
+    /// What outlives the job, if this attempt goes by it.
+    pub(super) visit: Option<Arc<Visit>>,
     pub(super) until: Deadline,
     pub(super) runtime: TokioRuntimeProvider,
 }
@@ -82,9 +87,16 @@ impl Upstream {
         let octets = query.name().to_bytes()?;
         let name = WireName::from_octets(octets).map_err(|_| NetError::NoConnections)?;
         let qtype = Rtype::from_int(query.query_type().into());
-        let journal = &self.servers.journal;
+        let Upstreams { journal, visit, .. } = &self.servers;
+        if qtype == Rtype::NS
+            && let Some(octets) = visit.as_ref().and_then(|visit| visit.read(&name, qtype))
+        {
+            return for_recursor(&octets, query);
+        }
+        let received = Instant::now();
         match self.ask(&name, qtype).await {
             Ok(heard) => {
+                self.keep(&heard.octets, &name, qtype, received);
                 let response = for_recursor(&heard.octets, query);
                 if is_authoritative(&heard.octets) {
                     journal.reply(&name, qtype, heard);
@@ -98,6 +110,18 @@ impl Upstream {
                 journal.failure(&name, qtype, outcome);
                 Err(io::Error::other(format!("{outcome:?}")).into())
             }
+        }
+    }
+
+    /// Keeps a referral beyond the job, counted from when it was asked for.
+    fn keep(&self, reply: &[u8], name: &WireName, qtype: Rtype, received: Instant) {
+        let Upstreams { settings, visit, .. } = &self.servers;
+        let visit =
+            visit.as_ref().filter(|visit| qtype == Rtype::NS && visit.may_keep(name, qtype));
+        if let Some(visit) = visit
+            && let Some(referral) = Referral::of(reply, name, &settings.addresses)
+        {
+            visit.keep((name, qtype), &referral.octets, received, referral.ttl);
         }
     }
 

@@ -100,6 +100,15 @@ impl Validity {
     fn covers(self, at: UnixMs) -> bool {
         self.from_ms <= at && self.until_ms.is_none_or(|until| at < until)
     }
+
+    fn ended_by(self, other: Self) -> Self {
+        Self { until_ms: earliest(self.until_ms, other.until_ms), ..self }
+    }
+}
+
+/// The earlier of two ends, where there is one.
+fn earliest(one: Option<UnixMs>, other: Option<UnixMs>) -> Option<UnixMs> {
+    one.into_iter().chain(other).min()
 }
 
 /// A document that cannot be used.
@@ -227,8 +236,46 @@ impl Directory {
         })
     }
 
+    /// This document less all that `newer` revokes, ends or leaves out. It keeps its hash: what is
+    /// decided under it follows from it, only from fewer.
+    #[must_use]
+    pub fn restricted_by(&self, newer: &Self) -> Self {
+        let mut restricted = self.clone();
+        restricted.keys.retain(|id, key| {
+            let listed = newer.keys.get(id).filter(|listed| listed.owner == key.owner);
+            listed.is_some_and(|listed| {
+                key.validity = key.validity.ended_by(listed.validity);
+                key.revoked_ms = earliest(key.revoked_ms, listed.revoked_ms);
+                true
+            })
+        });
+        restricted.cas.retain(|code, ca| {
+            newer.cas.get(code).is_some_and(|listed| {
+                ca.issuer_domains.retain(|name| listed.issuer_domains.contains(name));
+                ca.sign_jobs |= listed.sign_jobs;
+                true
+            })
+        });
+        restricted.perspectives.retain(|code, one| {
+            let listed = newer.perspectives.get(code);
+            // One that moved is another one.
+            let stays = listed.filter(|listed| {
+                listed.perspective.egress == one.perspective.egress
+                    && listed.perspective.resolver == one.perspective.resolver
+            });
+            stays.is_some_and(|listed| {
+                one.validity = one.validity.ended_by(listed.validity);
+                true
+            })
+        });
+        restricted
+    }
+
     /// When the key of this id was revoked, be it known only later.
     pub fn revoked_ms(&self, id: KeyId) -> Option<UnixMs> {
         self.keys.get(&id).and_then(|key| key.revoked_ms)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use mpic_common::assignment::Assignment;
@@ -23,7 +24,8 @@ use mpic_common::time::{UnixMs, millis};
 use mpic_runtime::clock::Clock;
 
 use crate::attempt::{Attempt, Plan};
-use crate::perspectives::{Answered, Perspectives, Question, Rejections};
+use crate::perspectives::{Answered, Perspectives, Question};
+use crate::rejections::Rejections;
 
 /// Who asks, and what with.
 #[derive(Debug)]
@@ -94,8 +96,8 @@ impl Stragglers {
     }
 
     /// Replies that did not count since the decision.
-    pub fn rejected(&self) -> Vec<RejectedRecord> {
-        self.rejections.take()
+    pub fn rejected(&self, now: UnixMs) -> Vec<RejectedRecord> {
+        self.rejections.take(now)
     }
 }
 
@@ -107,6 +109,8 @@ struct Round<'a, P, C> {
     asks: Asks,
     assignments: Vec<Bytes>,
     rejections: Rejections,
+    /// Tells those who are asked when to be asked once more.
+    hurry: watch::Sender<Option<Instant>>,
     /// Taken from there at the end of the waiting.
     rejected: Vec<RejectedRecord>,
     started: Instant,
@@ -138,6 +142,7 @@ pub async fn corroborate<P: Perspectives, C: Clock>(
         asks: FuturesUnordered::new(),
         assignments: Vec::new(),
         rejections: Rejections::default(),
+        hurry: watch::Sender::new(None),
         rejected: Vec::new(),
         started,
         deadline,
@@ -198,6 +203,7 @@ impl<P: Perspectives, C: Clock> Round<'_, P, C> {
                 reply_octets_max,
                 directory: Arc::clone(&plan.directory),
                 resend_at,
+                hurry: self.hurry.subscribe(),
                 rejections: self.rejections.clone(),
             });
             let perspective = perspective.clone();
@@ -230,7 +236,7 @@ impl<P: Perspectives, C: Clock> Round<'_, P, C> {
         while !self.attempt.silent().is_empty() {
             if !settled && self.attempt.is_settled() {
                 settled = true;
-                until = self.deadline.min(Instant::now() + self.straggler_wait());
+                until = self.wait_for_stragglers();
             }
             match timeout_at(until, self.asks.next()).await {
                 Ok(Some((code, answered))) => self.hear(code, answered),
@@ -238,11 +244,18 @@ impl<P: Perspectives, C: Clock> Round<'_, P, C> {
             }
         }
         let reason = if settled { Missing::Pending } else { Missing::Timeout };
-        self.rejected = self.rejections.take();
+        self.rejected = self.rejections.take(self.asker.clock.now());
         for silent in self.attempt.silent() {
             let said = self.rejected.iter().any(|said| said.perspective.as_ref() == Some(&silent));
             self.attempt.on_missing(silent, if said { Missing::Rejected } else { reason });
         }
+    }
+
+    /// Until when; halfway they are asked once more, since the message may be what was lost.
+    fn wait_for_stragglers(&self) -> Instant {
+        let (now, wait) = (Instant::now(), self.straggler_wait());
+        self.hurry.send_replace(Some(now + wait / 2));
+        self.deadline.min(now + wait)
     }
 
     /// As long again as has passed, within its bounds.

@@ -66,17 +66,6 @@ pub enum PublishError {
     },
 }
 
-/// Why the document in force stays.
-#[derive(Debug, thiserror::Error)]
-pub enum ReloadError {
-    /// The next one cannot be used.
-    #[error(transparent)]
-    Use(#[from] UseError),
-    /// The next one cannot be put into the log.
-    #[error(transparent)]
-    Publish(#[from] PublishError),
-}
-
 /// How long the document may take to be recorded.
 const PUBLISH_WAIT: Duration = Duration::from_secs(20);
 
@@ -84,11 +73,16 @@ impl Candidates {
     /// Reads the document, as of `now`, and warns of the day on which it falls short.
     pub fn load(&self, now: UnixMs) -> Result<Document, UseError> {
         let document = self.source.load(now)?;
-        document.directory.policy().check(now.date())?;
-        for warning in outlook(&document.directory, &self.primary, now)? {
+        self.check(&document.directory, now)?;
+        Ok(document)
+    }
+
+    fn check(&self, directory: &Directory, now: UnixMs) -> Result<(), UseError> {
+        directory.policy().check(now.date())?;
+        for warning in outlook(directory, &self.primary, now)? {
             tracing::warn!("{warning}");
         }
-        Ok(document)
+        Ok(())
     }
 }
 
@@ -108,16 +102,31 @@ impl Directories {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads the document again; one of a higher serial is put into the log and then holds.
-    pub async fn reload(&self, recorder: &Recorder, now: UnixMs) -> Result<(), ReloadError> {
-        let document = self.candidates.load(now)?;
-        if document.directory.serial() <= self.current().serial() {
-            return Ok(());
+    /// Reads the document again: the next one, where its serial is higher.
+    ///
+    /// What it revokes, ends or leaves out is dropped at once, also where the document can provide
+    /// no cohort and whatever comes of publishing it: a key that its root has revoked counts no
+    /// more, even if that leaves too few.
+    pub fn read_again(&self, now: UnixMs) -> Result<Option<Document>, UseError> {
+        let document = self.candidates.source.load(now)?;
+        let current = self.current();
+        if document.directory.serial() <= current.serial() {
+            return Ok(None);
         }
-        publish(&document, recorder).await?;
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        *current = document.directory;
+        self.replace(Arc::new(current.restricted_by(&document.directory)));
+        self.candidates.check(&document.directory, now)?;
+        Ok(Some(document))
+    }
+
+    /// Puts the next document into the log; then it holds.
+    pub async fn take(&self, next: Document, recorder: &Recorder) -> Result<(), PublishError> {
+        publish(&next, recorder).await?;
+        self.replace(next.directory);
         Ok(())
+    }
+
+    fn replace(&self, directory: Arc<Directory>) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = directory;
     }
 }
 

@@ -15,8 +15,11 @@ use mpic_common::directory::Directory;
 use mpic_common::subject;
 use mpic_runtime::bus::Bus;
 use mpic_runtime::clock::Clock;
+use mpic_runtime::directory::{Document, LoadError};
 use mpic_runtime::nats::BusError;
+use mpic_runtime::process::chain;
 
+use crate::directory::UseError;
 use crate::intake::Intake;
 use crate::multiplexer::Multiplexer;
 
@@ -70,7 +73,8 @@ fn token(subject: &str) -> Option<[u8; 16]> {
 }
 
 /// Reads the directory document again on each SIGHUP, until `stop`. One that cannot be used
-/// leaves the one in force.
+/// leaves the one in force, less what it revokes; one that no longer lists this coordinator's key
+/// ends the process.
 pub async fn follow_directory<P, C: Clock>(
     intake: Arc<Intake<P, C>>,
     mut hearing: Hearing,
@@ -78,17 +82,31 @@ pub async fn follow_directory<P, C: Clock>(
     stop: CancellationToken,
 ) -> Hearing {
     while stop.run_until_cancelled(hangups.recv()).await.flatten().is_some() {
-        let now = intake.asker.clock.now();
-        match intake.directories.reload(&intake.recorder, now).await {
-            Ok(()) => {
-                let directory = intake.directories.current();
-                if let Err(error) = hearing.follow(&directory).await {
-                    tracing::error!(%error, "cannot hear every perspective of the directory");
-                }
-                tracing::info!(serial = directory.serial(), "directory document in force");
+        match intake.directories.read_again(intake.asker.clock.now()) {
+            Ok(Some(next)) => take(&intake, &mut hearing, next).await,
+            Ok(None) => tracing::info!("the directory document in force is the latest"),
+            Err(error @ UseError::Load(LoadError::OwnKey { .. })) => {
+                tracing::error!(error = chain(&error), "nothing signed here counts any more");
+                stop.cancel();
             }
-            Err(error) => tracing::error!(%error, "the directory document is not taken"),
+            Err(error) => tracing::error!(error = chain(&error), "no directory document to take"),
         }
     }
     hearing
+}
+
+/// A perspective is heard before it is asked: jobs use what is new once the log has it.
+async fn take<P, C>(intake: &Intake<P, C>, hearing: &mut Hearing, next: Document) {
+    let directory = Arc::clone(&next.directory);
+    if let Err(error) = hearing.follow(&directory).await {
+        tracing::error!(%error, "cannot hear every perspective of the directory document");
+    }
+    match intake.directories.take(next, &intake.recorder).await {
+        Ok(()) => tracing::info!(serial = directory.serial(), "directory document in force"),
+        Err(error) => tracing::error!(
+            error = chain(&error),
+            serial = directory.serial(),
+            "what the directory document adds is not used: it is not in the log"
+        ),
+    }
 }

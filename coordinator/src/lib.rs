@@ -17,3 +17,4 @@ pub mod perspectives;
 pub mod recorder;
 pub mod records;
 pub mod refusals;
+pub mod rejections;

@@ -80,6 +80,11 @@ impl Answers {
         lock(&self.slots).insert(token, self.sender.clone());
     }
 
+    /// An answer that is there already.
+    pub fn try_next(&mut self) -> Option<Message> {
+        self.receiver.try_recv().ok()
+    }
+
     /// The next answer. It waits for ever where none comes.
     pub async fn next(&mut self) -> Option<Message> {
         self.receiver.recv().await

@@ -2,20 +2,21 @@
 //! reply that counts.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::message::OutboundMessage;
 use async_nats::{Message, StatusCode};
 use bytes::Bytes;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use mpic_common::code::{CoordinatorId, PerspectiveId};
 use mpic_common::directory::Directory;
 use mpic_common::job::Job;
 use mpic_common::limits::SENDS_MAX;
-use mpic_common::octets::{Hash, Octets};
-use mpic_common::record::{Missing, RejectedRecord};
+use mpic_common::octets::Hash;
+use mpic_common::record::Missing;
 use mpic_common::reply::{Asked, PerspectiveRole, Rejected, Reply, ReplyOutcome};
 use mpic_common::subject;
 use mpic_common::wire::{Envelope, Kind};
@@ -24,6 +25,7 @@ use mpic_runtime::clock::Clock;
 
 use crate::attempt::Heard;
 use crate::multiplexer::{Answers, Multiplexer};
+use crate::rejections::Rejections;
 
 /// What one perspective is asked.
 #[derive(Debug, Clone)]
@@ -46,6 +48,8 @@ pub struct Question {
     pub directory: Arc<Directory>,
     /// When to send once more if nothing came.
     pub resend_at: Instant,
+    /// The same, once the rest is settled: earlier.
+    pub hurry: watch::Receiver<Option<Instant>>,
     /// Where replies go that do not count.
     pub rejections: Rejections,
 }
@@ -63,28 +67,6 @@ pub enum Answered {
 pub trait Perspectives: Send + Sync + 'static {
     /// Asks one perspective until a reply counts or none can come.
     fn ask(&self, question: Question) -> impl Future<Output = Answered> + Send + 'static;
-}
-
-/// Replies to one job that do not count, as they come.
-#[derive(Debug, Clone, Default)]
-pub struct Rejections(Arc<Mutex<Vec<RejectedRecord>>>);
-
-/// Rejected replies that one record holds: a hostile perspective must not fill it.
-const REJECTIONS_MAX: usize = 16;
-
-impl Rejections {
-    /// Adds one.
-    pub fn push(&self, rejected: RejectedRecord) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() < REJECTIONS_MAX {
-            all.push(rejected);
-        }
-    }
-
-    /// Takes those that came since this was last called.
-    pub fn take(&self) -> Vec<RejectedRecord> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
 }
 
 /// Perspectives over NATS.
@@ -142,6 +124,11 @@ impl<C: Clock + Clone> Asking<C> {
             let message = tokio::select! {
                 biased;
                 message = self.answers.next() => message,
+                Ok(()) = self.question.hurry.changed() => {
+                    let earlier = *self.question.hurry.borrow_and_update();
+                    next_send = next_send.map(|at| earlier.map_or(at, |earlier| at.min(earlier)));
+                    continue;
+                }
                 () = until(next_send) => None,
             };
             let Some(message) = message else {
@@ -151,7 +138,7 @@ impl<C: Clock + Clone> Asking<C> {
             };
             let said = self.read(&message);
             match said {
-                Said::Heard(heard) => return Answered::Heard(heard),
+                Said::Heard(heard) => return self.end(heard),
                 Said::NoResponders if self.is_final() => {
                     return Answered::Missing(Missing::NoResponders);
                 }
@@ -161,6 +148,13 @@ impl<C: Clock + Clone> Asking<C> {
                 Said::Rejected(reason) => self.reject(&message, reason),
             }
         }
+    }
+
+    /// The first reply that counts; what else comes is noticed as long as the job lasts.
+    fn end(self, heard: Box<Heard>) -> Answered {
+        let counted = Hash::of(&heard.octets);
+        self.question.rejections.watch(self.question.perspective, self.answers, counted);
+        Answered::Heard(heard)
     }
 
     /// Whether this was the second time that nobody could serve.
@@ -225,13 +219,7 @@ impl<C: Clock + Clone> Asking<C> {
     fn reject(&self, message: &Message, reason: Rejected) {
         let perspective = &self.question.perspective;
         tracing::warn!(%perspective, reason = reason.as_str(), "a reply does not count");
-        self.question.rejections.push(RejectedRecord {
-            perspective: Some(perspective.clone()),
-            received_ms: self.nats.clock.now(),
-            reason,
-            hash: Hash::of(&message.payload),
-            raw: Some(Octets(message.payload.to_vec())),
-        });
+        self.question.rejections.push(perspective, message, self.nats.clock.now(), reason);
     }
 }
 
@@ -247,3 +235,6 @@ async fn until(moment: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

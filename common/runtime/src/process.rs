@@ -44,15 +44,21 @@ impl Arguments {
     }
 }
 
-/// Prints `error` and everything that led to it on one line of standard error.
-pub fn report(error: &dyn Error) {
-    use std::io::Write;
+/// `error` and everything that led to it, on one line.
+pub fn chain(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         line = format!("{line}: {cause}");
         source = cause.source();
     }
+    line
+}
+
+/// Prints `error` and everything that led to it on one line of standard error.
+pub fn report(error: &dyn Error) {
+    use std::io::Write;
+    let line = chain(error);
     // Where standard error is gone there is nobody to tell.
     let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -33,5 +33,5 @@ pub(super) async fn collect<P, C: Clock>(
     replies.sort_by(|one, other| one.perspective.cmp(&other.perspective));
     let signer = (&asker.key, job_digest);
     let closed_ms = asker.clock.now();
-    sign_late(decided, decision_hash, replies, stragglers.rejected(), closed_ms, signer)
+    sign_late(decided, decision_hash, replies, stragglers.rejected(closed_ms), closed_ms, signer)
 }

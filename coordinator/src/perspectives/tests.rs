@@ -1,0 +1,224 @@
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::task::{Context, Poll};
+
+use async_nats::message::OutboundMessage;
+use async_nats::{HeaderMap, Subject};
+use futures_util::Stream;
+use futures_util::future::BoxFuture;
+use mpic_common::directory::Directory;
+use mpic_common::testing::{Fleet, Seen, dns_01_job};
+use mpic_common::time::UnixMs;
+use mpic_runtime::bus::{Closed, SendError, Subscription};
+use mpic_runtime::nats::BusError;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+
+const NOW: UnixMs = UnixMs(1_800_000_000_000);
+
+#[derive(Debug, Clone)]
+struct StoppedClock;
+
+impl Clock for StoppedClock {
+    fn now(&self) -> UnixMs {
+        NOW
+    }
+}
+
+/// A bus that hands what is published to the test.
+#[derive(Debug)]
+struct Played {
+    sent: mpsc::Sender<OutboundMessage>,
+    tokens: Mutex<u8>,
+}
+
+impl Bus for Played {
+    fn publish(&self, message: OutboundMessage) -> BoxFuture<'_, Result<(), SendError>> {
+        Box::pin(async move { self.sent.send(message).await.map_err(|_| SendError::Full) })
+    }
+
+    fn subscribe(
+        &self,
+        subject: String,
+        _: Option<String>,
+    ) -> BoxFuture<'_, Result<Box<dyn Subscription>, BusError>> {
+        panic!("asking subscribes to nothing, here to {subject}")
+    }
+
+    fn connects(&self) -> u64 {
+        1
+    }
+
+    fn random(&self) -> Result<[u8; 16], getrandom::Error> {
+        let mut last = self.tokens.lock().unwrap();
+        *last += 1;
+        Ok([*last; 16])
+    }
+}
+
+/// What the test says on the subjects of replies.
+#[derive(Debug)]
+struct Said(mpsc::Receiver<Message>);
+
+impl Stream for Said {
+    type Item = Message;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        self.0.poll_recv(cx)
+    }
+}
+
+impl Subscription for Said {
+    fn unsubscribe(&mut self) -> BoxFuture<'_, Result<(), Closed>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn unsubscribe_after(&mut self, _: u64) -> BoxFuture<'_, Result<(), Closed>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// One remote being asked, by a test that plays the bus and its agents.
+struct World {
+    asking: JoinSet<Answered>,
+    sent: mpsc::Receiver<OutboundMessage>,
+    say: mpsc::Sender<Message>,
+    hurry: watch::Sender<Option<Instant>>,
+    rejections: Rejections,
+    began: Instant,
+    honest: Vec<u8>,
+    _reader: JoinSet<()>,
+}
+
+const RESEND_AFTER: Duration = Duration::from_secs(8);
+
+impl World {
+    fn new() -> Self {
+        let (fleet, job) = (Fleet::new(6), Arc::new(dns_01_job("a.example")));
+        let (sender, sent) = mpsc::channel(8);
+        let (say, said) = mpsc::channel(8);
+        let (replies, hurry, rejections) =
+            (Multiplexer::default(), watch::Sender::new(None), Rejections::default());
+        let perspective: PerspectiveId = "r0".parse().unwrap();
+        let token = |subject: &str| subject::parse_reply(subject).map(|(_, _, token)| token);
+        let mut reader = JoinSet::new();
+        reader.spawn(replies.clone().run(Box::new(Said(said)), token, CancellationToken::new()));
+        let digest = Hash::of(b"the assignment");
+        let (honest, _) = fleet.reply_to(digest, &perspective, &job, Seen::Expected);
+        let question = Question {
+            perspective,
+            role: PerspectiveRole::Remote,
+            assignment: Bytes::from_static(b"the assignment, signed"),
+            assignment_digest: digest,
+            job_digest: Hash::of(&job.to_body()),
+            job,
+            reply_octets_max: 8_192,
+            directory: Arc::<Directory>::new(fleet.directory()),
+            resend_at: Instant::now() + RESEND_AFTER,
+            hurry: hurry.subscribe(),
+            rejections: rejections.clone(),
+        };
+        let perspectives = NatsPerspectives {
+            bus: Arc::new(Played { sent: sender, tokens: Mutex::new(0) }),
+            coordinator: "c0".parse().unwrap(),
+            replies,
+            clock: StoppedClock,
+        };
+        let asking = JoinSet::from_iter([perspectives.ask(question)]);
+        let began = Instant::now();
+        Self { asking, sent, say, hurry, rejections, began, honest, _reader: reader }
+    }
+
+    /// The next send, and how long after the beginning it comes.
+    async fn sent(&mut self) -> (Subject, Duration) {
+        let message = self.sent.recv().await.unwrap();
+        (message.reply.unwrap(), self.began.elapsed())
+    }
+
+    async fn say(&self, subject: &Subject, payload: &[u8], status: Option<StatusCode>) {
+        let message = Message {
+            subject: subject.clone(),
+            reply: None,
+            payload: Bytes::copy_from_slice(payload),
+            headers: None::<HeaderMap>,
+            status,
+            description: None,
+            length: payload.len(),
+        };
+        self.say.send(message).await.unwrap();
+    }
+
+    async fn answered(&mut self) -> Answered {
+        self.asking.join_next().await.unwrap().unwrap()
+    }
+
+    /// What does not count, once all that was said is read.
+    async fn rejected(&self) -> Vec<Rejected> {
+        while self.say.capacity() < self.say.max_capacity() {
+            tokio::task::yield_now().await;
+        }
+        tokio::task::yield_now().await;
+        self.rejections.take(NOW).into_iter().map(|rejected| rejected.reason).collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_perspective_is_asked_once_more_at_its_time() {
+    let mut world = World::new();
+    let (first, _) = world.sent().await;
+    let (second, after) = world.sent().await;
+    assert_ne!(first, second, "under a new token");
+    assert_eq!(after, RESEND_AFTER);
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_the_rest_is_settled_a_silent_perspective_is_asked_sooner() {
+    let mut world = World::new();
+    let _ = world.sent().await;
+    let soon = Duration::from_millis(10);
+    world.hurry.send_replace(Some(Instant::now() + soon));
+    let (_, after) = world.sent().await;
+    assert_eq!(after, soon);
+    world.hurry.send_replace(Some(Instant::now() + soon));
+    tokio::time::sleep(2 * RESEND_AFTER).await;
+    assert!(world.sent.try_recv().is_err(), "it is sent again once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_comes_twice_is_noticed_as_a_duplicate() {
+    let mut world = World::new();
+    let (subject, _) = world.sent().await;
+    let honest = world.honest.clone();
+    world.say(&subject, &honest, None).await;
+    assert!(matches!(world.answered().await, Answered::Heard(_)));
+    world.say(&subject, &honest, None).await;
+    world.say(&subject, b"something else", None).await;
+    assert_eq!(world.rejected().await, [Rejected::Duplicate, Rejected::Duplicate]);
+    assert_eq!(world.rejected().await, [], "each is told once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_serving_the_second_send_takes_nothing_from_the_reply_to_the_first() {
+    let mut world = World::new();
+    let (first, _) = world.sent().await;
+    let (second, _) = world.sent().await;
+    let honest = world.honest.clone();
+    world.say(&first, &honest, None).await;
+    assert!(matches!(world.answered().await, Answered::Heard(_)));
+    world.say(&second, b"", Some(StatusCode::NO_RESPONDERS)).await;
+    assert_eq!(world.rejected().await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn octets_that_are_no_reply_leave_the_question_open() {
+    let mut world = World::new();
+    let (subject, _) = world.sent().await;
+    world.say(&subject, b"noise", None).await;
+    let honest = world.honest.clone();
+    world.say(&subject, &honest, None).await;
+    assert!(matches!(world.answered().await, Answered::Heard(_)));
+    assert_eq!(world.rejected().await, [Rejected::Malformed]);
+}

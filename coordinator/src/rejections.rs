@@ -1,0 +1,93 @@
+//! Replies to one job that do not count, as they come.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_nats::Message;
+use mpic_common::code::PerspectiveId;
+use mpic_common::octets::{Hash, Octets};
+use mpic_common::record::RejectedRecord;
+use mpic_common::reply::Rejected;
+use mpic_common::time::UnixMs;
+
+use crate::multiplexer::Answers;
+
+/// The replies to one job that do not count.
+#[derive(Debug, Clone, Default)]
+pub struct Rejections(Arc<Mutex<Found>>);
+
+#[derive(Debug, Default)]
+struct Found {
+    rejected: Vec<RejectedRecord>,
+    /// Of the perspectives whose reply counts already.
+    answered: Vec<Answered>,
+}
+
+#[derive(Debug)]
+struct Answered {
+    perspective: PerspectiveId,
+    answers: Answers,
+    /// SHA-256 of the reply that counts.
+    counted: Hash,
+}
+
+/// Rejected replies that one record holds: a hostile perspective must not fill it.
+const REJECTIONS_MAX: usize = 16;
+
+impl Rejections {
+    /// A reply of `perspective`, received at `at`, that does not count for this reason.
+    pub fn push(&self, perspective: &PerspectiveId, message: &Message, at: UnixMs, why: Rejected) {
+        self.found().push(rejected(perspective, message, at, why));
+    }
+
+    /// The reply of `perspective` with the hash `counted` counts: whatever else it answers does
+    /// not.
+    pub fn watch(&self, perspective: PerspectiveId, answers: Answers, counted: Hash) {
+        self.found().answered.push(Answered { perspective, answers, counted });
+    }
+
+    /// Takes those that came since this was last called; what is read only now came by `now`.
+    pub fn take(&self, now: UnixMs) -> Vec<RejectedRecord> {
+        let mut found = self.found();
+        let mut answered = std::mem::take(&mut found.answered);
+        for Answered { perspective, answers, counted } in &mut answered {
+            while let Some(message) = answers.try_next() {
+                // What the server itself says answers nothing twice.
+                if message.status.is_none() {
+                    let mut twice = rejected(perspective, &message, now, Rejected::Duplicate);
+                    twice.raw = twice.raw.filter(|_| twice.hash != *counted);
+                    found.push(twice);
+                }
+            }
+        }
+        found.answered = answered;
+        std::mem::take(&mut found.rejected)
+    }
+
+    /// Each use is one whole change.
+    fn found(&self) -> MutexGuard<'_, Found> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Found {
+    fn push(&mut self, rejected: RejectedRecord) {
+        if self.rejected.len() < REJECTIONS_MAX {
+            self.rejected.push(rejected);
+        }
+    }
+}
+
+fn rejected(
+    perspective: &PerspectiveId,
+    message: &Message,
+    received_ms: UnixMs,
+    reason: Rejected,
+) -> RejectedRecord {
+    RejectedRecord {
+        perspective: Some(perspective.clone()),
+        received_ms,
+        reason,
+        hash: Hash::of(&message.payload),
+        raw: Some(Octets(message.payload.to_vec())),
+    }
+}

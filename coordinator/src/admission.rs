@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issuer_that_is_not_the_cas_is_forbidden() {
+    fn i22_an_issuer_that_is_not_the_cas_is_forbidden() {
         let (code, error) = refusal(|job| job.issuer_domains.push("other.example".to_owned()));
         assert_eq!(code, RefusalCode::Forbidden);
         assert_eq!(error, "issuer_domains `other.example`: not in the CA's directory entry");

@@ -100,9 +100,18 @@ async fn h1_the_headers_of_the_job_replace_ours() {
 
 #[tokio::test]
 async fn h2_another_body_fails() {
-    for body in [format!(" {KEY}"), format!("{KEY}\0"), format!("{KEY}x"), String::new()] {
+    for body in [
+        format!(" {KEY}"),
+        format!("\n{KEY}"),
+        format!("\u{feff}{KEY}"),
+        format!("{KEY}\0"),
+        format!("{KEY}x"),
+        String::new(),
+        KEY.chars().flat_map(|octet| ['\0', octet]).collect(),
+    ] {
+        let shown = body.escape_debug().to_string();
         let (observation, _) = validate(move |_| response(200, &body)).await;
-        assert_eq!(observation.reason, Some(Reason::HttpBodyMismatch));
+        assert_eq!(observation.reason, Some(Reason::HttpBodyMismatch), "{shown}");
     }
     let gzip = "HTTP/1.1 200 S\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n\x1f\x00\x08";
     let (observation, _) = validate(move |_| send(gzip)).await;

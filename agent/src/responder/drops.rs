@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn eleven_expired_in_a_minute_alarm_for_a_minute() {
+    fn i18_eleven_expired_in_a_minute_alarm_for_a_minute() {
         let drops = Drops::default();
         let at = |second: u64| UnixMs(1_800_000_000_000 + second * 1_000);
         (0..10).for_each(|second| drops.count(Dropped::Expired, at(second)));

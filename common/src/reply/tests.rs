@@ -105,6 +105,22 @@ fn a_determination_that_contradicts_itself_is_malformed() {
 }
 
 #[test]
+fn s7_a_relaxation_that_the_coordinator_does_not_name_makes_a_reply_unavailable() {
+    let relaxed = ["dnssec.remote=\"off\"".to_owned(), "persist.require_policy=false".to_owned()];
+    let under = |reply: &mut Reply| reply.relaxations = relaxed.to_vec();
+    let VerifiedReply(reply) = verify("r0", under).unwrap();
+    let honest = verify("r0", |_| {}).unwrap().0;
+    for check in [CheckKind::Dcv, CheckKind::Caa] {
+        let passed = primary(check, &honest, &[]);
+        assert_eq!(finding(check, passed, &honest, &[]), Finding::Corroborate);
+        assert_eq!(finding(check, passed, &reply, &relaxed), Finding::Corroborate);
+        assert_eq!(finding(check, passed, &reply, &relaxed[..1]), Finding::Unavailable);
+        assert_eq!(primary(check, &reply, &relaxed[1..]), Primary::DidNotPass);
+        assert_eq!(primary(check, &reply, &relaxed), passed);
+    }
+}
+
+#[test]
 fn busy_observes_nothing() {
     let busy = |reply: &mut Reply| {
         reply.outcome = ReplyOutcome::Busy;

@@ -203,6 +203,19 @@ async fn c27_rdata_that_is_no_property_is_an_error_for_the_whole_set() {
 }
 
 #[tokio::test]
+async fn c28_a_strange_tag_that_a_resolver_lets_through_changes_nothing() {
+    for tag in ["a-b", "twentyoctetsofatag00"] {
+        let script = move |asked: &Asked| {
+            let strange = caa(&asked.name, 0, tag, "x");
+            Say::records(vec![strange, caa(&asked.name, 0, "issue", OURS)])
+        };
+        let (observation, _) = check("example.com", script).await;
+        assert_eq!(observation.reason, None, "{tag}");
+        assert_eq!(observation.caa.unwrap().records[0].tag.escaped(), tag);
+    }
+}
+
+#[tokio::test]
 async fn c33_addresses_have_no_caa_and_deep_names_are_not_climbed() {
     let (observation, dns) = check("8.8.8.8", world(&[])).await;
     assert_eq!(observation.reason, None);

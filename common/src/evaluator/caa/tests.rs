@@ -186,6 +186,7 @@ fn c13_mail_looks_at_issuemail_alone() {
         (vec![mail("other.example")], Unauthorized),
         (vec![mail("%%%")], Unauthorized),
         (vec![mail(";"), mail("ca.example")], AuthorizedBy),
+        (vec![mail("ca.example"), (128, "unknown", "x")], CaaBasis::CriticalUnknown),
     ] {
         assert_eq!(ask(CaaScope::Mail, &records).basis, expected, "{records:?}");
     }

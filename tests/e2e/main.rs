@@ -6,6 +6,7 @@ mod bad_configs;
 mod bad_jobs;
 mod bad_replies;
 mod checks;
+mod command;
 mod hostile_sites;
 mod outsiders;
 mod repeats;

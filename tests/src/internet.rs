@@ -1,11 +1,14 @@
 //! What the small Internet of a test holds.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroUsize;
 
 use domain::base::Rtype;
+use mpic_cli::fleet::{Fleet, Internet, Options, demo};
 use mpic_common::identifier::Identifier;
+use mpic_common::policy::{Policy, Profile};
 use mpic_internet::Config;
-use mpic_internet::config::{Fault, FaultRcode, Page, Record, RecordType, Zone};
+use mpic_internet::config::{Fault, FaultRcode, Page, Record, RecordType, TlsAlpn, Zone};
 
 /// Where sites are served.
 pub const WEB: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 3, 1));
@@ -26,6 +29,21 @@ impl Content {
     /// Nothing at all.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// That of `mpic up`, as its primary and six remotes see it.
+    pub fn demo() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options {
+            remotes: NonZeroUsize::new(6).unwrap(),
+            coordinators: NonZeroUsize::MIN,
+            internet: Internet::Loopback(toml::Table::new()),
+            policy: Policy::of(Profile::Strict),
+            bus_port: None,
+        };
+        let fleet = Fleet::plan(dir.path(), options).unwrap();
+        let content = demo::content(fleet.primary(), fleet.remotes()).unwrap();
+        Self(content.try_into().unwrap())
     }
 
     /// A registrable name with a web address, in an unsigned zone of its own.
@@ -73,6 +91,14 @@ impl Content {
     #[must_use]
     pub fn page(mut self, page: Page) -> Self {
         self.0.pages.push(page);
+        self
+    }
+
+    /// An answer over `acme-tls/1`, the digest in hex.
+    #[must_use]
+    pub fn tls_alpn(mut self, name: &str, digest: &str) -> Self {
+        let (name, digest) = (name.to_owned(), digest.to_owned());
+        self.0.tls_alpn.push(TlsAlpn { name, digest, views: None });
         self
     }
 

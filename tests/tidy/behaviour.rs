@@ -21,9 +21,10 @@ const ROWS: &[(&str, u32, u32)] = &[
 ];
 
 fn ids() -> BTreeSet<String> {
-    let section =
-        |(letter, first, last): &(&str, _, _)| (*first..=*last).map(move |row| (*letter, row));
-    ROWS.iter().flat_map(section).map(|(letter, row)| format!("{letter}{row}")).collect()
+    let section = |&(letter, first, last): &'static (&str, u32, u32)| {
+        (first..=last).map(move |row| format!("{letter}{row}"))
+    };
+    ROWS.iter().flat_map(section).collect()
 }
 
 /// The first cells of the table, lower-case, where they are an id.

@@ -29,7 +29,7 @@ pub fn entry(index: u64, seq: Option<u64>, octets: &[u8]) -> serde_json::Value {
 }
 
 /// Type, key id and decoded body of an envelope, the writer's own among them.
-fn message(octets: &[u8]) -> Result<Map<String, serde_json::Value>, Malformed> {
+pub fn message(octets: &[u8]) -> Result<Map<String, serde_json::Value>, Malformed> {
     let (kind, key, body) = match Envelope::parse(octets, octets.len()) {
         Ok(envelope) => {
             let key = envelope.seal.map(|seal| seal.key.to_string());
@@ -40,7 +40,7 @@ fn message(octets: &[u8]) -> Result<Map<String, serde_json::Value>, Malformed> {
     let mut shown = Map::new();
     shown.insert("type".to_owned(), json!(kind));
     shown.insert("key".to_owned(), json!(key));
-    shown.insert("body".to_owned(), body_value(&body)?);
+    shown.insert("body".to_owned(), self::body(&body)?);
     Ok(shown)
 }
 
@@ -59,7 +59,8 @@ fn own(octets: &[u8]) -> Option<(&'static str, Option<String>, Vec<u8>)> {
     Some((kind, None, body?))
 }
 
-fn body_value(body: &[u8]) -> Result<serde_json::Value, Malformed> {
+/// A body without its envelope, decoded.
+pub fn body(body: &[u8]) -> Result<serde_json::Value, Malformed> {
     Ok(value(&strict::parse(body)?))
 }
 

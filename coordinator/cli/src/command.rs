@@ -43,7 +43,7 @@ Exit codes: 0 corroborated or fine, 1 refused or not as it must be, 2 malformed 
 #[derive(Debug, Subcommand)]
 enum Command {
     Up(up::Up),
-    Check(check::Check),
+    Check(Box<check::Check>),
     Explain(explain::Explain),
     Perspectives(perspectives::Perspectives),
     Status(status::Status),

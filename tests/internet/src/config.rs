@@ -12,7 +12,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-pub use content::{Data, Fault, FaultRcode, Page, PageFault, Record, RecordType, Zone};
+pub use content::{Data, Fault, FaultRcode, Page, PageFault, Record, RecordType, TlsAlpn, Zone};
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,9 @@ pub struct Config {
     /// What the web servers show; the first page that a view sees at a host and path is taken.
     #[serde(rename = "page", skip_serializing_if = "Vec::is_empty")]
     pub pages: Vec<Page>,
+    /// Who answers `acme-tls/1` on the port of HTTPS.
+    #[serde(rename = "tls_alpn", skip_serializing_if = "Vec::is_empty")]
+    pub tls_alpn: Vec<TlsAlpn>,
 }
 
 impl Config {

@@ -3,6 +3,7 @@
 use crate::{
     config::{Config, ConfigError},
     site::Site,
+    tls::TlsAlpnTable,
     views::ViewTable,
     zones::Zones,
 };
@@ -12,6 +13,7 @@ pub(crate) struct Content {
     pub(crate) views: ViewTable,
     pub(crate) zones: Zones,
     pub(crate) site: Site,
+    pub(crate) tls_alpn: TlsAlpnTable,
 }
 
 impl Content {
@@ -19,6 +21,7 @@ impl Content {
         let views = ViewTable::new(&config.views)?;
         let zones = Zones::new(config, &views)?;
         let site = Site::new(&config.pages, &views)?;
-        Ok(Self { views, zones, site })
+        let tls_alpn = TlsAlpnTable::new(&config.tls_alpn, &views)?;
+        Ok(Self { views, zones, site, tls_alpn })
     }
 }

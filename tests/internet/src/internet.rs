@@ -15,7 +15,7 @@ use crate::{
     content::Content,
     listen,
     name_server::NameServer,
-    tls::{self, TlsError},
+    tls::{TlsError, TlsServer},
     web::WebServer,
 };
 
@@ -58,7 +58,7 @@ impl Internet {
         let Web { addresses, http_port, https_port } = &config.web;
         let server = WebServer { tls: None, content: receiver.clone() };
         let http = start_web(&mut servers, server, addresses, *http_port).await?;
-        let server = WebServer { tls: Some(tls::acceptor()?), content: receiver };
+        let server = WebServer { tls: Some(TlsServer::new()?), content: receiver };
         let https = start_web(&mut servers, server, addresses, *https_port).await?;
         let ready = Ready { resolvers, authoritative, http, https };
         Ok(Self { servers, content: sender, views: config.views.clone(), ready })

@@ -8,9 +8,10 @@ use tokio::{
     sync::watch,
     time,
 };
-use tokio_rustls::TlsAcceptor;
 
-use crate::{config::PageFault, content::Content, listen, site::Page, views::Viewer};
+use crate::{
+    config::PageFault, content::Content, listen, site::Page, tls::TlsServer, views::Viewer,
+};
 
 /// The longest head of a request, in octets.
 const HEAD_MAX: usize = 16 * 1024;
@@ -22,7 +23,7 @@ const READ_MAX: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(crate) struct WebServer {
     /// Plain HTTP if there is none.
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) tls: Option<TlsServer>,
     pub(crate) content: watch::Receiver<Arc<Content>>,
 }
 
@@ -36,11 +37,15 @@ impl WebServer {
             async move {
                 let _ = match tls {
                     None => converse(stream, viewer, &content).await,
-                    Some(tls) => match time::timeout(READ_MAX, tls.accept(stream)).await {
-                        Ok(Ok(stream)) => converse(stream, viewer, &content).await,
-                        Ok(Err(error)) => Err(error),
-                        Err(elapsed) => Err(elapsed.into()),
-                    },
+                    Some(tls) => {
+                        let accepted = tls.accept(stream, viewer, &content.tls_alpn);
+                        match time::timeout(READ_MAX, accepted).await {
+                            Ok(Ok(Some(stream))) => converse(stream, viewer, &content).await,
+                            Ok(Ok(None)) => Ok(()),
+                            Ok(Err(error)) => Err(error),
+                            Err(elapsed) => Err(elapsed.into()),
+                        }
+                    }
                 };
             }
         })

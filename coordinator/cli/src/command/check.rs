@@ -1,9 +1,12 @@
 //! `mpic check`: submits a job as a CA does, and shows what came of it.
 
+mod argument;
 mod ask;
+mod help;
 mod raw;
 mod receipt;
 pub(super) mod report;
+mod validation;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -21,73 +24,73 @@ use crate::client::ClientConfig;
 use crate::fleet::layout::Layout;
 use receipt::Receipt;
 use report::Report;
+use validation::Validation;
 
 /// Asks whether a certificate may be issued, as a CA does, and shows the decision.
 ///
 /// Without --caa and --method it asks for CAA alone. The decision is signed and recorded before it
 /// is shown; each perspective's reply is verified again here.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = help::SHORT, after_long_help = help::LONG)]
 pub struct Check {
     /// A DNS name, `*.` and a name, an IP address, or for S/MIME a mailbox
     #[arg(required_unless_present = "raw_job")]
     identifier: Option<String>,
-    /// Check certification authority authorization (RFC 8659)
-    #[arg(long)]
-    caa: bool,
-    /// Validate domain control by this ACME challenge
-    #[arg(long, value_enum)]
-    method: Option<Method>,
-    /// dns-01: what a TXT record at `_acme-challenge` must say
-    #[arg(long, value_name = "H", required_if_eq("method", "dns-01"))]
-    key_authorization_hash: Option<String>,
-    /// http-01: names the file
-    #[arg(long, value_name = "T", required_if_eq("method", "http-01"))]
-    token: Option<String>,
-    /// http-01: what the file must say
-    #[arg(long, value_name = "K", required_if_eq("method", "http-01"))]
-    key_authorization: Option<String>,
-    /// The kind of certificate
-    #[arg(long, value_enum, default_value_t = Certificate::TlsServer)]
-    certificate_type: Certificate,
+    #[command(flatten)]
+    validation: Validation,
+    #[command(flatten)]
+    authorization: Authorization,
+    /// The CA's name in CAA and persistent records (repeatable) [default: those of client.toml]
+    #[arg(long, value_name = "NAME", help_heading = None)]
+    issuer_domain: Vec<String>,
+    /// The kind of certificate [default: s-mime for a mailbox, else tls-server]
+    #[arg(long, value_enum, help_heading = None)]
+    certificate_type: Option<Certificate>,
     /// Ask the remotes together with the primary, not after it has passed
-    #[arg(long, value_enum, default_value_t = DispatchArgument::PrimaryFirst)]
+    #[arg(long, value_enum, default_value_t = DispatchArgument::PrimaryFirst, help_heading = None)]
     dispatch: DispatchArgument,
     /// Milliseconds for everything up to the answer, 5000 to 60000
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", help_heading = None)]
     budget_ms: Option<u64>,
     /// Send this job, given as JSON, as it stands; `-` reads standard input
     ///
     /// Fields are those of a job on the wire; `type`, `ca` and `job` are filled in where absent.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["identifier", "caa", "method"])]
+    #[arg(long, value_name = "FILE", help_heading = None,
+        conflicts_with_all = ["identifier", "caa", "method"])]
     raw_job: Option<PathBuf>,
     #[command(flatten)]
     receipt: Receipt,
     #[command(flatten)]
     dir: Dir,
-    /// Print JSON
-    #[arg(long)]
+    /// Print JSON: the decision, and each perspective's signed reply with its evidence
+    #[arg(long, help_heading = None)]
     json: bool,
 }
 
-const EXAMPLES: &str = "\
-Examples, with the small Internet of `mpic up`:
-  mpic check honest.example
-  mpic check honest.example --caa --method dns-01 \\
-      --key-authorization-hash 6rltRZA4FTPA2ozpaJCFbuqkwFpoW36oXKg0zSlNRxM
-  mpic check forbidden.example --json
-  mpic check honest.example --wait-for checkpoint --receipt kept
-  echo '{\"identifier\": {\"kind\": \"dns\", \"value\": \"a_b\"}}' | mpic check --raw-job -
+/// How certification authority authorization is checked (RFC 8659).
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Certification authority authorization")]
+struct Authorization {
+    /// Check CAA; it is checked without this where there is no --method
+    #[arg(long)]
+    caa: bool,
+    /// An account that `accounturi` may name (RFC 8657; repeatable)
+    #[arg(long, value_name = "URI")]
+    caa_account_uri: Vec<String>,
+    /// What `validationmethods` must list (RFC 8657) [default: the label of the method]
+    #[arg(long, value_name = "LABEL")]
+    caa_method_label: Option<String>,
+}
 
-Exit codes: 0 corroborated, 1 refused, 2 malformed job, 3 could not be decided or recorded.";
-
-/// The challenges of RFC 8555.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Method {
-    #[value(name = "dns-01")]
-    Dns01,
-    #[value(name = "http-01")]
-    Http01,
+impl Authorization {
+    /// The flags that say how, not whether.
+    fn given(&self) -> impl Iterator<Item = &'static str> {
+        let flags = [
+            ("--caa-account-uri", !self.caa_account_uri.is_empty()),
+            ("--caa-method-label", self.caa_method_label.is_some()),
+        ];
+        flags.into_iter().filter_map(|(flag, is_given)| is_given.then_some(flag))
+    }
 }
 
 /// When the remotes are asked.
@@ -139,7 +142,9 @@ impl Check {
     }
 
     fn show_refusal(&self, out: &mut dyn Write, refusal: &RefusalRecord) -> Result<Exit, Failure> {
-        self.show(out, refusal, &report::Refusal(refusal))?;
+        let known_as: fn(&str) -> &str =
+            if self.raw_job.is_some() { |field| field } else { validation::flag_of };
+        self.show(out, refusal, &report::Refusal(refusal, known_as))?;
         Ok(match refusal.code {
             RefusalCode::Busy
             | RefusalCode::Unrecorded
@@ -169,3 +174,6 @@ impl Check {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,9 @@
-//! What the small Internet of `mpic up` holds: three names, each with a story.
+//! What the small Internet of `mpic up` holds: three names, each with a story, and one that answers
+//! every method.
 //!
 //! The challenges are fixed, so that documents and scripts can name them.
+
+mod methods;
 
 use serde::Serialize;
 
@@ -26,6 +29,9 @@ pub struct Applicant {
     pub digest: &'static str,
 }
 
+/// SHA-256 of the owner's key authorization in hex: the certificate of tls-alpn-01.
+const OWNER_HASH: &str = "eab96d4590381533c0da8ce96890856eeaa4c05a685b7ea85ca834cd294d4713";
+
 /// Whose names they are.
 pub const OWNER: Applicant = Applicant {
     token: "honest-token",
@@ -45,11 +51,12 @@ const REMOTES_HIJACKED: usize = 2;
 /// Where sites are served.
 const WEB: &str = "127.0.3.1";
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Content {
     zone: Vec<Zone>,
     record: Vec<Record>,
     page: Vec<Page>,
+    tls_alpn: Vec<TlsAlpn>,
 }
 
 #[derive(Serialize)]
@@ -67,6 +74,12 @@ struct Record {
 }
 
 #[derive(Serialize)]
+struct TlsAlpn {
+    name: &'static str,
+    digest: &'static str,
+}
+
+#[derive(Serialize)]
 struct Page {
     host: &'static str,
     path: String,
@@ -81,7 +94,7 @@ pub fn content(primary: &Member, remotes: &[Member]) -> Result<toml::Table, toml
         members.iter().map(|member| member.code.to_string()).collect()
     };
     let hijacked = [vec![primary.code.to_string()], codes(near)].concat();
-    let mut content = Content { zone: Vec::new(), record: Vec::new(), page: Vec::new() };
+    let mut content = Content::default();
     content.add_name(HONEST, ISSUER_DOMAIN);
     content.add_name(HIJACKED, ISSUER_DOMAIN);
     content.add_name(FORBIDDEN, OTHER_ISSUER);
@@ -89,6 +102,7 @@ pub fn content(primary: &Member, remotes: &[Member]) -> Result<toml::Table, toml
     content.add_answers(HIJACKED, &ATTACKER, Some(hijacked));
     content.add_answers(HIJACKED, &OWNER, Some(codes(far)));
     content.add_answers(FORBIDDEN, &OWNER, None);
+    content.add_methods();
     toml::Table::try_from(content)
 }
 

@@ -177,6 +177,19 @@ impl From<FaultRcode> for Rcode {
     }
 }
 
+/// Who answers `acme-tls/1` for a name (RFC 8737), and with which digest. For anyone else the
+/// handshake fails.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsAlpn {
+    /// A name, or an IPv4 address (RFC 8738).
+    pub name: String,
+    /// SHA-256 of the key authorization, in hexadecimal.
+    pub digest: String,
+    /// The views that see it. Default: all, and whoever is in none.
+    pub views: Option<Vec<String>>,
+}
+
 /// What a web server answers at one host and path. Anything else is 404.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]

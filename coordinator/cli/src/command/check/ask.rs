@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use mpic_common::challenge::{Challenge, KeyAuthorization, RequestHeaders, Token, TxtDigest};
-use mpic_common::identifier::Identifier;
-use mpic_common::job::{Caa, Dcv, Dispatch, Job, JobId, PrimaryMode};
-use mpic_common::policy::Stricter;
+use mpic_common::challenge::{is_account_uri, is_issuer_domain};
+use mpic_common::identifier::{Identifier, IdentifierKind};
+use mpic_common::job::{Caa, Dispatch, Job, JobId, PrimaryMode};
+use mpic_common::policy::{CertificateType, Stricter};
 use mpic_common::time::UnixMs;
 
-use super::{Check, DispatchArgument, Method};
+use super::argument::Wrong;
+use super::{Check, DispatchArgument};
 use crate::client::ClientConfig;
 use crate::command::Failure;
 
@@ -22,20 +23,18 @@ pub(super) fn job_id(now: UnixMs) -> Result<JobId, getrandom::Error> {
 impl Check {
     /// The job; what is wrong with one argument alone is found here, the rest by the coordinator.
     pub(super) fn job(&self, config: &ClientConfig, now: UnixMs) -> Result<Job, Failure> {
-        let identifier = self.identifier.as_deref().unwrap_or_default();
-        let wrong = |error| Failure::malformed(format!("identifier `{identifier}`: {error}"));
-        let identifier = Identifier::parse(identifier).map_err(wrong)?;
-        let dcv = self.method.map(|method| self.dcv(method)).transpose()?;
-        let caa = (self.caa || dcv.is_none()).then(Caa::default);
+        let identifier = self.identifier().map_err(Failure::malformed)?;
+        let dcv = self.validation.dcv().map_err(Failure::malformed)?;
+        let caa = self.authorization(dcv.is_some()).map_err(Failure::malformed)?;
         Ok(Job {
             ca: config.ca.clone(),
             id: job_id(now)?,
             ca_request: None,
-            certificate_type: self.certificate_type.into(),
+            certificate_type: self.certificate_type(identifier.kind()),
             identifier,
             dcv,
             caa,
-            issuer_domains: config.issuer_domains.clone(),
+            issuer_domains: self.issuer_domains(config).map_err(Failure::malformed)?,
             primary: PrimaryMode::Ask,
             primary_claim: None,
             dispatch: match self.dispatch {
@@ -49,34 +48,49 @@ impl Check {
         })
     }
 
-    fn dcv(&self, method: Method) -> Result<Dcv, Failure> {
-        let challenge = match method {
-            Method::Dns01 => {
-                let digest =
-                    argument("--key-authorization-hash", self.key_authorization_hash.as_deref())?;
-                Challenge::AcmeDns01 { digest: parse::<TxtDigest>(digest)? }
-            }
-            Method::Http01 => Challenge::AcmeHttp01 {
-                token: parse::<Token>(argument("--token", self.token.as_deref())?)?,
-                key_authorization: parse::<KeyAuthorization>(argument(
-                    "--key-authorization",
-                    self.key_authorization.as_deref(),
-                )?)?,
-                headers: RequestHeaders::default(),
-            },
-        };
-        Ok(Dcv { adn: None, challenge })
+    fn identifier(&self) -> Result<Identifier, Wrong> {
+        let text = self.identifier.as_deref().unwrap_or_default();
+        let method = self.validation.method().map_or("", super::validation::Method::id);
+        Identifier::parse_for(method, text).map_err(|error| Wrong::of("identifier", text, error))
     }
-}
 
-fn argument<'a>(name: &str, value: Option<&'a str>) -> Result<&'a str, Failure> {
-    value.ok_or_else(|| Failure::malformed(format!("{name} is required")))
-}
+    /// No other certificate has a mailbox.
+    fn certificate_type(&self, kind: IdentifierKind) -> CertificateType {
+        match (self.certificate_type, kind) {
+            (Some(named), _) => named.into(),
+            (None, IdentifierKind::Email) => CertificateType::SMime,
+            (None, _) => CertificateType::TlsServer,
+        }
+    }
 
-fn parse<T>(text: &str) -> Result<T, Failure>
-where
-    T: TryFrom<String>,
-    T::Error: std::error::Error + Send + Sync + 'static,
-{
-    T::try_from(text.to_owned()).map_err(Failure::malformed)
+    /// CAA is checked where it is asked for, and where nothing else is.
+    fn authorization(&self, is_validated: bool) -> Result<Option<Caa>, Wrong> {
+        let inputs = &self.authorization;
+        if is_validated && !inputs.caa {
+            let unread = inputs.given().next();
+            return unread.map_or(Ok(None), |flag| {
+                Err(Wrong::new(flag, "CAA is not checked: --caa asks for it"))
+            });
+        }
+        let foreign = inputs.caa_account_uri.iter().find(|uri| !is_account_uri(uri));
+        match foreign {
+            Some(uri) => Err(Wrong::of("--caa-account-uri", uri, "it is no absolute URI")),
+            None => Ok(Some(Caa {
+                account_uris: inputs.caa_account_uri.clone(),
+                method_label: inputs.caa_method_label.clone(),
+            })),
+        }
+    }
+
+    fn issuer_domains(&self, config: &ClientConfig) -> Result<Vec<String>, Wrong> {
+        if self.issuer_domain.is_empty() {
+            return Ok(config.issuer_domains.clone());
+        }
+        match self.issuer_domain.iter().find(|domain| !is_issuer_domain(domain)) {
+            Some(domain) => {
+                Err(Wrong::of("--issuer-domain", domain, "it is no lower-case domain name"))
+            }
+            None => Ok(self.issuer_domain.clone()),
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! What came of a job, for people and for machines.
 
 mod evidence;
+mod reply;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,6 +28,10 @@ pub(super) struct Report {
     identifier: String,
     certificate_type: CertificateType,
     outcome: Outcome,
+    /// The job as it was signed.
+    asked: serde_json::Value,
+    /// Those that a reply may state and still count.
+    relaxations: Vec<String>,
     checks: BTreeMap<CheckKind, CheckRecord>,
     both: Option<QuorumRecord>,
     perspectives: Vec<Row>,
@@ -47,6 +52,8 @@ pub(in crate::command) struct Row {
     checks: BTreeMap<CheckKind, Cell>,
     /// The longest of its checks, by its own clock.
     elapsed_ms: Option<f64>,
+    /// What it signed, decoded, with all its evidence.
+    reply: Option<serde_json::Value>,
 }
 
 /// What it concluded from one check, under its verified signature.
@@ -88,6 +95,8 @@ impl Report {
             identifier: decision.identifier.to_string(),
             certificate_type: evidence.certificate_type(),
             outcome: decision.outcome,
+            asked: evidence.asked(),
+            relaxations: decision.relaxations.clone(),
             checks: decision.checks.clone(),
             both: decision.both.clone(),
             caa_records: evidence.caa_records(),
@@ -187,16 +196,20 @@ fn shortfall_lines(f: &mut fmt::Formatter<'_>, shortfalls: &[String]) -> fmt::Re
     shortfalls.iter().try_for_each(|shortfall| writeln!(f, "        {shortfall}"))
 }
 
-/// No decision was due, and why.
-pub(super) struct Refusal<'a>(pub(super) &'a RefusalRecord);
+/// No decision was due, and why; with the names by which whoever reads it knows the fields.
+pub(super) struct Refusal<'a>(pub(super) &'a RefusalRecord, pub(super) fn(&str) -> &str);
 
 impl fmt::Display for Refusal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(refusal) = self;
+        let Self(refusal, known_as) = self;
         writeln!(f, "not decided: {}", refusal.code.as_str())?;
         let mut table = Table::new(["field", "value", "reason"]);
         for error in &refusal.errors {
-            table.push([error.field.clone(), error.value.clone(), error.reason.clone()]);
+            table.push([
+                known_as(&error.field).to_owned(),
+                error.value.clone(),
+                error.reason.clone(),
+            ]);
         }
         write!(f, "{table}")?;
         match refusal.retry_after_ms {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use mpic_common::assignment::{Assignment, AssignmentError, VerifiedAssignment};
 use mpic_common::code::PerspectiveId;
 use mpic_common::directory::Directory;
-use mpic_common::evidence::{CaaDecision, CaaProperty, CaaSeen};
+use mpic_common::evidence::{CaaDecision, CaaSeen};
 use mpic_common::job::Job;
 use mpic_common::limits::JOB_OCTETS_MAX;
 use mpic_common::observation::{CheckKind, Observation};
@@ -16,6 +16,7 @@ use mpic_common::record::{DecisionRecord, ReplyRecord};
 use mpic_common::reply::{Asked, PerspectiveRole, Rejected, Reply, VerifiedReply};
 use mpic_common::wire::{Envelope, Malformed};
 
+use super::reply::{self, property};
 use super::{CaaRecords, Cell, Row};
 
 /// Why a decision cannot be shown.
@@ -36,8 +37,7 @@ pub(in crate::command) enum EvidenceError {
 pub(in crate::command) struct Evidence<'a> {
     decision: &'a DecisionRecord,
     directory: &'a Directory,
-    certificate_type: CertificateType,
-    stricter: Stricter,
+    job: Job,
     replies: BTreeMap<&'a PerspectiveId, Result<VerifiedReply, Rejected>>,
 }
 
@@ -53,25 +53,30 @@ impl<'a> Evidence<'a> {
             .iter()
             .map(|octets| Assignment::verify(&octets.0, directory, at))
             .collect::<Result<_, _>>()?;
-        let (certificate_type, stricter) = match assignments.first() {
-            Some(first) => (first.job.certificate_type, first.job.stricter),
-            None => unasked(decision).map(|job| (job.certificate_type, job.stricter))?,
+        let job = match assignments.first() {
+            Some(first) => first.job.clone(),
+            None => unasked(decision)?,
         };
         let verify = |reply: &'a ReplyRecord| {
             let verified = verify(reply, decision, &assignments, directory);
             (&reply.perspective, verified)
         };
         let replies = decision.replies.iter().map(verify).collect();
-        Ok(Self { decision, directory, certificate_type, stricter, replies })
+        Ok(Self { decision, directory, job, replies })
     }
 
     pub(in crate::command) fn certificate_type(&self) -> CertificateType {
-        self.certificate_type
+        self.job.certificate_type
+    }
+
+    /// What was asked, decoded.
+    pub(super) fn asked(&self) -> serde_json::Value {
+        mpic_audit::show::body(&self.job.to_body()).unwrap_or_default()
     }
 
     /// What the job asks beyond the policy.
     pub(in crate::command) fn stricter(&self) -> Stricter {
-        self.stricter
+        self.job.stricter
     }
 
     /// The primary, then the cohort.
@@ -94,9 +99,13 @@ impl<'a> Evidence<'a> {
             missing: None,
             checks: BTreeMap::new(),
             elapsed_ms: None,
+            reply: None,
         };
         match self.replies.get(code) {
             Some(Ok(reply)) => {
+                let mut records = self.decision.replies.iter();
+                let record = records.find(|record| record.perspective == *code);
+                row.reply = record.map(|record| reply::reply(&record.reply.0, reply));
                 row.checks = reply
                     .observations
                     .iter()
@@ -143,12 +152,6 @@ impl<'a> Evidence<'a> {
             .map(|((found_at, records), seen_by)| CaaRecords { found_at, records, seen_by })
             .collect()
     }
-}
-
-/// In the presentation form of RFC 8659 4.1.1, site octets escaped.
-fn property(property: &CaaProperty) -> String {
-    let CaaProperty { flags, tag, value } = property;
-    format!("{flags} {} \"{}\"", tag.escaped(), value.escaped())
 }
 
 /// The job of a decision for which nobody was asked.

@@ -158,7 +158,7 @@ fn a_refusal_lists_every_error() {
         at_ms: AT,
         count: 1,
     };
-    let text = Refusal(&refusal).to_string();
+    let text = Refusal(&refusal, |field| field).to_string();
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines[0], "not decided: invalid");
     assert_eq!(lines[2], "  dcv.method  dns-99  no such method");

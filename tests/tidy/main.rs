@@ -2,7 +2,6 @@
 //! spelled, whether links lead somewhere.
 #![cfg(test)]
 
-mod behaviour;
 mod crates;
 mod documents;
 mod sources;

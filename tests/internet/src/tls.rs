@@ -13,6 +13,7 @@ use tokio_rustls::{
         crypto::ring,
         pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
         server::{Acceptor, ClientHello},
+        sign::{CertifiedKey, SingleCertAndKey},
     },
     server::TlsStream,
 };
@@ -129,10 +130,13 @@ fn config(certificate: &CertificateParams, alpn: &[&[u8]]) -> Result<Arc<ServerC
     let key = KeyPair::generate()?;
     let leaf: CertificateDer<'static> = certificate.self_signed(&key)?.der().clone();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let provider = Arc::new(ring::default_provider());
+    // What checks that key and certificate belong together refuses the critical extension.
+    let certified = CertifiedKey::new(vec![leaf], provider.key_provider.load_private_key(key)?);
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(vec![leaf], key)?;
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     Ok(Arc::new(config))
 }

@@ -134,7 +134,7 @@ fn the_small_internet_has_a_view_a_perspective_besides_its_content() {
     fleet.write(NOW).unwrap();
     let config: toml::Table = toml::from_str(&read(&fleet.layout().config("internet"))).unwrap();
     let count = |key: &str| config[key].as_array().unwrap().len();
-    assert_eq!((count("view"), count("zone")), (7, 3));
+    assert_eq!((count("view"), count("zone")), (7, 5));
     let hijacked = config["record"]
         .as_array()
         .unwrap()

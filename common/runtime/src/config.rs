@@ -132,7 +132,9 @@ impl BusConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogConfig {
-    /// Which spans and events, in the syntax of `tracing`'s `EnvFilter`. Default `info`.
+    /// Which spans and events, in the syntax of `tracing`'s `EnvFilter`. The DNS libraries, which
+    /// log what servers of others say, are silent unless it names them, such as by
+    /// `info,hickory_resolver=warn`. Default `info`.
     pub filter: String,
     /// `text` for people, `json` for machines. Default `text`.
     pub format: LogFormat,

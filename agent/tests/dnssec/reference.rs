@@ -31,7 +31,7 @@ enum Difference {
     Cause,
     /// 14 to 16.
     Algorithm,
-    /// More than 100.
+    /// More than 500.
     Iterations,
     /// No check takes it for one that somebody made.
     Synthesised,
@@ -44,7 +44,7 @@ impl Difference {
         match self {
             Self::Cause => "another word for the same failure",
             Self::Algorithm => "only the resolver knows the algorithm",
-            Self::Iterations => "other limits for NSEC3 iterations",
+            Self::Iterations => "other words for many NSEC3 iterations",
             Self::Synthesised => "unbound wants a signature for the CNAME that a DNAME implies",
             Self::MalformedCaa => "the embedded validator refuses malformed CAA records",
         }

@@ -62,7 +62,7 @@ fn stub((origin, server): (String, SocketAddr)) -> String {
 /// Time for unbound to try a server that lies or fails several times over.
 const ATTEMPT: Duration = Duration::from_secs(10);
 
-/// Those that `docs/OPERATING.md` asks of a forwarder, as far as a laboratory allows.
+/// Those that `docs/ENGINES.md` asks of a forwarder, as far as a laboratory allows.
 const SETTINGS: &str = "\
  username: \"\"
  chroot: \"\"
@@ -73,6 +73,7 @@ const SETTINGS: &str = "\
  do-not-query-localhost: no
  access-control: 127.0.0.0/8 allow
  module-config: \"validator iterator\"
+ val-nsec3-keysize-iterations: \"1024 500 2048 500 4096 500\"
  edns-buffer-size: 1232
  use-caps-for-id: yes
  qname-minimisation: yes

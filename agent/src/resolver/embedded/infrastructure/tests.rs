@@ -95,6 +95,11 @@ proptest! {
         }
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4))]
+
     /// The entries that are left are those that last longest.
     #[test]
     fn there_are_never_more_entries_than_the_most(

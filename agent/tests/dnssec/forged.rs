@@ -272,7 +272,7 @@ async fn a_parents_or_a_dnames_view_of_a_name_denies_nothing_below_it() {
 }
 
 /// A denial out of the zone `origin` with the NSEC records of `owners`, all of them well signed.
-fn with_nsec(all: &Zones, origin: &str, owners: &[&str]) -> Say {
+pub(crate) fn with_nsec(all: &Zones, origin: &str, owners: &[&str]) -> Say {
     let zone = all.zone(origin);
     let mut authority = zone.set(&name(origin), Rtype::SOA);
     authority.extend(owners.iter().flat_map(|owner| zone.set(&name(owner), Rtype::NSEC)));

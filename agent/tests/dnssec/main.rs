@@ -3,6 +3,7 @@
 
 mod aliases;
 mod broken;
+mod checks;
 mod forged;
 mod forger;
 mod infrastructure;

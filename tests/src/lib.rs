@@ -11,9 +11,11 @@
 pub mod cases;
 pub mod certification_authority;
 pub mod cluster;
+pub mod described;
 pub mod internet;
 pub mod log;
 pub mod messagepack;
 pub mod nats_server;
 pub mod played;
 pub mod process;
+pub mod raw_client;

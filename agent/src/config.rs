@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use mpic_common::code::PerspectiveId;
 use mpic_common::reply::PerspectiveRole;
-use mpic_runtime::config::{BusConfig, ConfigError, LogConfig, load};
+use mpic_runtime::config::{BusConfig, ConfigError, LogConfig, load, one_thread};
 use serde::{Deserialize, Serialize};
 
 pub use dns::{DnsBackend, DnsConfig, DnssecConfig, RemoteDnssec, UnsupportedAlgorithm};
@@ -68,6 +68,10 @@ pub struct Config {
     /// What only laboratories need.
     #[serde(default)]
     pub lab: LabConfig,
+    /// Threads that do the work. Default 1: more processes serve a perspective or a fleet better
+    /// than more threads.
+    #[serde(default = "one_thread")]
+    pub threads: NonZeroUsize,
     /// Logs.
     #[serde(default)]
     pub log: LogConfig,

@@ -44,7 +44,7 @@ struct Prepared {
 const DRAIN: Duration = Duration::from_secs(24);
 
 fn main() -> ExitCode {
-    process::main(prepare, run)
+    process::main(prepare, |prepared| prepared.config.threads, run)
 }
 
 fn prepare(arguments: &Arguments) -> Result<Prepared, Failure> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mpic_common::code::{CoordinatorId, PerspectiveId};
 use mpic_common::limits::{STRAGGLER_WAIT, STRAGGLER_WAIT_MAX, STRAGGLER_WAIT_MIN};
-use mpic_runtime::config::{BusConfig, ConfigError, LogConfig, load};
+use mpic_runtime::config::{BusConfig, ConfigError, LogConfig, load, one_thread};
 use serde::{Deserialize, Serialize};
 
 /// One coordinator process.
@@ -42,6 +42,10 @@ pub struct Config {
     pub straggler_wait_ms: u64,
     /// The bus. Required.
     pub bus: BusConfig,
+    /// Threads that do the work. Default 1: more processes serve a perspective or a fleet better
+    /// than more threads.
+    #[serde(default = "one_thread")]
+    pub threads: NonZeroUsize,
     /// Logs.
     #[serde(default)]
     pub log: LogConfig,

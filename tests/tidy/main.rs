@@ -2,6 +2,7 @@
 //! spelled, whether links lead somewhere.
 #![cfg(test)]
 
+mod compliance;
 mod crates;
 mod documents;
 mod sources;

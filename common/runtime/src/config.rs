@@ -1,5 +1,6 @@
 //! Configuration: one TOML file and one struct a process, read before anything connects.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -126,6 +127,11 @@ impl BusConfig {
         }
         wrong("it is not on loopback, so bus.nkey_file and bus.tls are required")
     }
+}
+
+/// The default of `threads`.
+pub const fn one_thread() -> NonZeroUsize {
+    NonZeroUsize::MIN
 }
 
 /// What a process says of itself.

@@ -1,8 +1,12 @@
 //! What `main` does around a process's wiring: arguments, configuration, telemetry, exit code.
 
 use std::error::Error;
+use std::io;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+use tokio::runtime::{Builder, Runtime};
 
 use crate::config::ConfigError;
 use crate::nats::BusError;
@@ -60,7 +64,7 @@ pub fn report(error: &dyn Error) {
     use std::io::Write;
     let line = chain(error);
     // Where standard error is gone there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Ends `main` with an error: 78 where the configuration is at fault, else `code`.
@@ -73,6 +77,7 @@ pub fn fail(error: &dyn Error, code: u8) -> ExitCode {
 /// connects, and runs it. With `--check-config` it stops in between.
 pub fn main<P, F>(
     prepare: impl FnOnce(&Arguments) -> Result<P, Failure>,
+    threads: impl FnOnce(&P) -> NonZeroUsize,
     run: impl FnOnce(P) -> F,
 ) -> ExitCode
 where
@@ -88,7 +93,7 @@ where
     if arguments.check_only {
         return ExitCode::SUCCESS;
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime(threads(&prepared)) {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, 1),
     };
@@ -97,6 +102,16 @@ where
         Err(error) if is_denied(&*error) => fail(&*error, EXIT_DENIED),
         Err(error) => fail(&*error, 1),
     }
+}
+
+/// A runtime with this many threads. One thread runs everything itself, which saves the waking of
+/// others.
+pub fn runtime(threads: NonZeroUsize) -> io::Result<Runtime> {
+    let mut builder = match threads.get() {
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder.worker_threads(threads.get()).enable_all().build()
 }
 
 /// Whether the bus turned the process away.

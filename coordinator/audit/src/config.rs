@@ -20,6 +20,9 @@ use crate::note::{self, KeyError, LogKey, NoteError};
 pub struct Config {
     /// How to reach the bus.
     pub bus: BusConfig,
+    /// Threads that do the work, beside those that wait for the disk. Default 1.
+    #[serde(default = "mpic_runtime::config::one_thread")]
+    pub threads: NonZeroUsize,
     /// What the process says of itself.
     #[serde(default)]
     pub log: LogConfig,

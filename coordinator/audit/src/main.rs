@@ -27,8 +27,7 @@ use tokio::sync::mpsc;
 use self::arguments::{Arguments, Command};
 use self::exit::Exit;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let (arguments, config) = match configure() {
         Ok(configured) => configured,
         Err(error) => return process::fail(&*error, process::EXIT_CONFIG),
@@ -36,7 +35,11 @@ async fn main() -> ExitCode {
     if arguments.command == Command::CheckConfig {
         return ExitCode::SUCCESS;
     }
-    match serve(arguments, config).await {
+    let runtime = match process::runtime(config.threads) {
+        Ok(runtime) => runtime,
+        Err(error) => return process::fail(&error, 1),
+    };
+    match runtime.block_on(serve(arguments, config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => process::fail(&error, error.code()),
     }

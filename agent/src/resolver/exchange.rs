@@ -117,6 +117,8 @@ impl Exchange<'_> {
         self.spent.octets(octets.len())?;
         match query.fit(&octets) {
             Fit::Foreign => Err(DnsOutcome::Malformed),
+            // A part of a set might lack the record that prohibits.
+            _ if is_truncated(&octets) => Err(DnsOutcome::Truncated),
             Fit::Reply | Fit::OtherCase => Ok(octets),
         }
     }

@@ -132,7 +132,16 @@ async fn a_signature_by_an_insecure_zone_makes_nothing_insecure() {
             denial(OptRcode::NXDOMAIN, vec![signed_by(signer, &soa, all), soa])
         },
     ];
-    for signer in ["plain.com", "lab.victim.com", "sub.plain.com", "attacker.com", "com", ""] {
+    for signer in [
+        "plain.com",
+        "lab.victim.com",
+        "sub.plain.com",
+        "attacker.com",
+        "www.victim.com",
+        "victim.com",
+        "com",
+        "",
+    ] {
         for (number, lie) in lies.into_iter().enumerate() {
             let plan = plan().lying("victim.com", move |asked, say, all| {
                 if asked.is("www.victim.com", Rtype::TXT) { lie(signer, all) } else { say }

@@ -132,7 +132,7 @@ fn flipped(record: &Record, bit: usize) -> Record {
 }
 
 /// Whether the honest prohibition is there whole, or the question failed.
-fn prohibits(seen: &DnsSeen) -> bool {
+pub(crate) fn prohibits(seen: &DnsSeen) -> bool {
     let honest = [b"\0\x05issue;".to_vec()];
     let whole = || seen.rrset.iter().map(|rdata| &rdata.0).eq(&honest);
     match seen.outcome {

@@ -8,6 +8,7 @@ mod forged;
 mod forger;
 mod infrastructure;
 mod knot;
+mod octets;
 mod process;
 mod reference;
 mod signed;

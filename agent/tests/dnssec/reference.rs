@@ -2,6 +2,7 @@
 //! DNS has signed, and over servers that lie. What is seen is the table of `docs/ENGINES.md`.
 
 mod liars;
+mod settings;
 mod zones;
 
 use std::fmt::Write as _;

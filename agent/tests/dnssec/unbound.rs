@@ -11,6 +11,13 @@ use tempfile::TempDir;
 use crate::process::Process;
 use crate::world::identity;
 
+/// Whether the resolver validates.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Modules {
+    Validator,
+    Iterator,
+}
+
 /// The resolver and the engine that asks it.
 pub(crate) struct Unbound {
     pub(crate) engine: Forwarder,
@@ -27,17 +34,32 @@ impl Unbound {
         anchor: &str,
         zones: impl IntoIterator<Item = (String, SocketAddr)>,
     ) -> Self {
+        Self::start_with(at, anchor, zones, (Modules::Validator, Validation::Required)).await
+    }
+
+    /// The same with a resolver that may not validate, or an engine that does not mind.
+    pub(crate) async fn start_with(
+        at: SocketAddr,
+        anchor: &str,
+        zones: impl IntoIterator<Item = (String, SocketAddr)>,
+        (modules, validation): (Modules, Validation),
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = |file: &str| dir.path().join(file).to_str().unwrap().to_owned();
         fs::write(path("anchor"), anchor).unwrap();
         let stubs: Vec<_> = zones.into_iter().map(stub).collect();
         let text = format!(
             "server:\n interface: {ip}@{port}\n directory: \"{dir}\"\n \
-             trust-anchor-file: \"{anchor}\"\n{SETTINGS}{stubs}",
+             trust-anchor-file: \"{anchor}\"\n \
+             module-config: \"{modules}\"\n{SETTINGS}{stubs}",
             ip = at.ip(),
             port = at.port(),
             dir = dir.path().display(),
             anchor = path("anchor"),
+            modules = match modules {
+                Modules::Validator => "validator iterator",
+                Modules::Iterator => "iterator",
+            },
             stubs = stubs.concat(),
         );
         fs::write(path("conf"), text).unwrap();
@@ -47,7 +69,7 @@ impl Unbound {
             egress: Egress::default(),
             attempt: ATTEMPT,
             pause: Duration::from_millis(1),
-            validation: Validation::Required,
+            validation,
             identity: identity(),
         });
         Self { engine, _process: process, _dir: dir }
@@ -72,7 +94,6 @@ const SETTINGS: &str = "\
  do-ip6: no
  do-not-query-localhost: no
  access-control: 127.0.0.0/8 allow
- module-config: \"validator iterator\"
  val-nsec3-keysize-iterations: \"1024 500 2048 500 4096 500\"
  edns-buffer-size: 1232
  use-caps-for-id: yes

@@ -16,6 +16,7 @@ use mpic_agent::egress::{AddressPolicy, Egress};
 use mpic_agent::resolver::embedded::{
     Embedded, EmbeddedSettings, RootHints, TrustAnchor, UnsupportedAlgorithm,
 };
+use mpic_agent::resolver::forwarder::Validation;
 use mpic_agent::resolver::{Budget, BudgetLimits, DnsEngine, Inquiry, Question};
 use mpic_common::evidence::{DnsSeen, Purpose};
 use mpic_common::observation::ResolverIdentity;
@@ -26,7 +27,7 @@ pub(crate) use server::{Asked, Say, Zones, free_port};
 use server::{Script, Server, honest};
 pub(crate) use zone::{Record, Signing, Zone, name, now, record, renamed};
 
-use crate::unbound::Unbound;
+use crate::unbound::{Modules, Unbound};
 
 /// What the test wants to be there.
 pub(crate) struct Plan {
@@ -236,10 +237,14 @@ impl World {
 
     /// A forwarder's resolver in this world.
     pub(crate) async fn unbound(&self) -> Unbound {
+        self.unbound_with(Modules::Validator, Validation::Required).await
+    }
+
+    pub(crate) async fn unbound_with(&self, modules: Modules, validation: Validation) -> Unbound {
         let stubs = self.servers.iter().map(|(origin, server)| (origin.clone(), server.address));
         let own = own_addresses();
         let at = SocketAddr::new(own(1), free_port(own(1)).await);
-        Unbound::start(at, &self.anchor, stubs).await
+        Unbound::start_with(at, &self.anchor, stubs, (modules, validation)).await
     }
 
     /// What the server of `origin` was asked, in order.

@@ -193,6 +193,8 @@ async fn d18_a_truncated_reply_is_fetched_over_tcp() {
         if asked.tcp { Say::silence() } else { Say { tc: true, ..Say::no_data() } }
     };
     assert_eq!(outcome(refused).await, DnsOutcome::Truncated);
+    let whatever = |_: &Asked| Say { tc: true, ..Say::records(here()) };
+    assert_eq!(outcome(whatever).await, DnsOutcome::Truncated, "a part of a set is no answer");
 }
 
 #[tokio::test]

@@ -35,7 +35,8 @@ pub struct Question {
     pub purpose: Purpose,
 }
 
-/// Finds and judges DNS data. Nothing is kept from one job for another.
+/// Finds and judges DNS data. Nothing that an applicant has a say in is kept from one job for
+/// another.
 pub trait DnsEngine: Send + Sync + 'static {
     /// One check's view of the engine.
     type Inquiry: Inquiry;

@@ -11,7 +11,9 @@ use mpic_agent::http::{HttpClient, HttpLimits};
 use mpic_agent::names::NamePolicy;
 use mpic_agent::resolver::DnsEngine;
 use mpic_agent::tls_alpn::{TlsAlpnClient, TlsAlpnLimits};
+use mpic_common::challenge::{Challenge, ChangeRecord, DnsChange, Matching};
 use mpic_common::evaluator::caa::CaaRules;
+use mpic_common::job::Job;
 use mpic_common::observation::CheckKind;
 use mpic_common::reason::{Reason, Verdict};
 use mpic_common::testing::dns_01_job;
@@ -106,9 +108,13 @@ fn rules() -> Rules {
 
 /// How the validation and the CAA check of `identifier` end.
 async fn perform(engine: impl DnsEngine, identifier: &str) -> [(Verdict, Option<Reason>); 2] {
+    perform_job(engine, &dns_01_job(identifier)).await
+}
+
+async fn perform_job(engine: impl DnsEngine, job: &Job) -> [(Verdict, Option<Reason>); 2] {
     let checker = Checker::new(engine, SystemClock, rules());
     let deadline = Deadline::after(Duration::from_secs(30));
-    let mut seen = checker.perform(&dns_01_job(identifier), deadline).await;
+    let mut seen = checker.perform(job, deadline).await;
     [CheckKind::Dcv, CheckKind::Caa].map(|check| {
         let observation = seen.remove(&check).unwrap();
         (observation.verdict, observation.reason)
@@ -167,4 +173,29 @@ async fn d2_stripped_signatures_make_no_check_pass_on_either_engine() {
         assert_eq!(perform(world.engine().clone(), "www.victim.com").await, expected);
         assert_eq!(perform(unbound.engine.clone(), "www.victim.com").await, expected);
     }
+}
+
+#[tokio::test]
+async fn t9_an_alias_that_a_dname_implies_is_no_change_on_either_engine() {
+    let zone = "www DNAME target.victim.com.\nplaced CNAME _token.target.victim.com.";
+    let world = plan(zone).start().await;
+    let unbound = world.unbound().await;
+    let job = |identifier: &str, prefix: Option<&str>| {
+        let mut job = dns_01_job(identifier);
+        job.dcv.as_mut().unwrap().challenge = Challenge::DnsChange(DnsChange {
+            challenge: "_token.target.victim.com".to_owned().try_into().unwrap(),
+            record_type: ChangeRecord::Cname,
+            prefix: prefix.map(|prefix| prefix.to_owned().try_into().unwrap()),
+            matching: Matching::Exact,
+            case_sensitive: false,
+        });
+        job
+    };
+    let placed = job("placed.victim.com", None);
+    assert_eq!(perform_job(world.engine().clone(), &placed).await[0], PASS);
+    assert_eq!(perform_job(unbound.engine.clone(), &placed).await[0], PASS);
+    let implied = job("www.victim.com", Some("_token"));
+    let mismatch = (Verdict::Fail, Some(Reason::RecordMismatch));
+    assert_eq!(perform_job(world.engine().clone(), &implied).await[0], mismatch);
+    assert_ne!(perform_job(unbound.engine.clone(), &implied).await[0], PASS);
 }

@@ -1,6 +1,10 @@
 //! What is asked, how often, and how long it may take.
 
+use std::sync::Mutex;
 use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
@@ -92,4 +96,42 @@ async fn dripping() -> (SocketAddr, JoinSet<()>) {
         }
     });
     (address, tasks)
+}
+
+/// Flags, counts of records, and what stands behind the question.
+type Tail = ([u8; 2], [u8; 3], Vec<u8>);
+
+/// That of the case in hand; a distortion has no state.
+static TAIL: Mutex<Tail> = Mutex::new(([0; 2], [0; 3], Vec::new()));
+
+/// A reply to the question for [`NAME`], with [`TAIL`].
+fn tailed(mut octets: Vec<u8>) -> Vec<Vec<u8>> {
+    let (flags, counts, records) = &*TAIL.lock().unwrap();
+    octets.truncate(12 + NAME.len() + 2 + 4);
+    octets[2] = 0x80 | flags[0] & 0x07;
+    octets[3] = flags[1];
+    for (position, count) in [7, 9, 11].into_iter().zip(counts) {
+        octets[position] = count % 4;
+    }
+    octets.extend(records);
+    vec![octets]
+}
+
+#[test]
+fn d28_whatever_octets_a_resolver_sends_a_question_ends_with_a_named_outcome() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let dns = runtime.block_on(FakeDns::start(|asked| {
+        let distort = if asked.tcp { |_| Vec::new() } else { tailed };
+        Say { distort, ..Say::records(here()) }
+    }));
+    let mut runner = TestRunner::new(Config { cases: 512, ..Config::default() });
+    let result = runner.run(&any::<Tail>(), |tail| {
+        *TAIL.lock().unwrap() = tail;
+        let seen = runtime.block_on(inquiry(&dns).ask(&question(NAME)));
+        let has_records = seen.outcome == DnsOutcome::Answer;
+        prop_assert_eq!(seen.outcome.reason().is_none(), has_records);
+        prop_assert_eq!(!seen.rrset.is_empty(), has_records);
+        Ok(())
+    });
+    result.unwrap();
 }

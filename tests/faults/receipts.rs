@@ -6,7 +6,9 @@ use std::path::Path;
 use clap::Parser;
 use futures_util::StreamExt;
 use mpic_cli::command::{Arguments, Exit};
+use mpic_common::record::{NoteKind, NoteRecord};
 use mpic_common::subject;
+use mpic_common::wire::Kind;
 use mpic_tests::certification_authority::CertificationAuthority;
 use mpic_tests::cluster::{AUDIT, Cluster};
 use mpic_tests::internet::Content;
@@ -62,4 +64,30 @@ async fn a_proof_asked_while_the_audit_consumer_is_away_comes_once_it_is_back() 
     assert_eq!(mpic(&check).await.0, Exit::Refused);
     assert_eq!(mpic(&replay).await.0, Exit::Refused, "the log lacks what the CA holds");
     cluster.audited(&ca).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operators_note_is_on_record_under_the_operators_key_and_once() {
+    let cluster = Cluster::start(Content::new().honest("honest.example")).await;
+    let ca = CertificationAuthority::of(&cluster).await;
+    let dir = cluster.layout().dir().display().to_string();
+    let kept = tempfile::tempdir().unwrap();
+    let signed = kept.path().join("note").display().to_string();
+    let sign =
+        ["audit", "note", "--dir", &dir, "--kind", "incident", "--out", &signed, "bus-1 is gone"];
+    assert_eq!(mpic(&sign).await.0, Exit::Fine);
+    let send = ["audit", "note", "--dir", &dir, "--send", &signed];
+    let (_, first) = mpic(&send).await;
+    assert_eq!(mpic(&send).await.1, first, "the stream has it once");
+    let log = cluster.audited(&ca).await;
+    let notes: Vec<NoteRecord> = log.of_kind(Kind::Note);
+    let [note] = notes.as_slice() else { panic!("{notes:?}") };
+    assert_eq!((note.text.as_str(), note.kind), ("bus-1 is gone", NoteKind::Incident));
+    // A note of somebody else is turned away before it is sent.
+    let octets = std::fs::read(&signed).unwrap();
+    let mut forged = octets.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    std::fs::write(&signed, forged).unwrap();
+    let arguments = Arguments::try_parse_from(["mpic"].iter().chain(&send)).unwrap();
+    assert!(arguments.run(&mut Vec::new()).await.is_err());
 }

@@ -76,7 +76,7 @@ impl Cluster {
         let shard = Shard { directory: layout.log(), key: self.log_key(), kept: options };
         let name = |recorded: &Recorded| recorded.decision.job.to_string();
         let options = replay::Options {
-            directory: Some(std::fs::read(layout.directory_file()).unwrap()),
+            directories: vec![std::fs::read(layout.directory_file()).unwrap()],
             records: kept.iter().map(|kept| (name(kept), kept.octets.clone())).collect(),
             ..replay::Options::default()
         };

@@ -4,6 +4,7 @@
 //! checkpoint before the stream is acked. Nothing here can call the coordinator.
 
 pub mod appender;
+pub mod archive;
 pub mod background;
 pub mod bundle;
 pub mod config;
@@ -22,6 +23,7 @@ pub mod reader;
 pub mod replay;
 pub mod report;
 pub mod search;
+pub mod shards;
 pub mod show;
 pub mod source;
 pub mod startup;

@@ -1,5 +1,6 @@
 //! The append-only log: an entry is durable, under a signed checkpoint, when `append` returns.
 
+mod copy;
 #[cfg(test)]
 mod disk_tests;
 mod error;
@@ -13,6 +14,8 @@ mod storage;
 mod tests;
 mod tidy;
 
+pub use self::copy::Copy;
+pub(crate) use self::copy::commits;
 pub use self::error::LogError;
 pub use self::fenced::{Fence, FenceError, FencedLog};
 pub use self::open::ShardOptions;

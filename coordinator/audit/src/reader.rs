@@ -72,6 +72,16 @@ impl LogReader {
         &self.head
     }
 
+    /// The signed note of the published checkpoint.
+    pub fn note(&self) -> &[u8] {
+        self.note.as_bytes()
+    }
+
+    /// A tile or bundle as it is on the disk, not authenticated.
+    pub(crate) fn file(&self, name: TileName) -> Result<Vec<u8>, LogReadError> {
+        self.read(name)
+    }
+
     /// One entry.
     pub fn entry(&self, index: u64) -> Result<Bytes, LogReadError> {
         let absent = LogReadError::NoSuchEntry { size: self.head.size, index };

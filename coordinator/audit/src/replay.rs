@@ -27,6 +27,7 @@ use thiserror::Error;
 use self::documents::Documents;
 use self::entry::Examined;
 use self::sequence::Sequence;
+pub(crate) use self::sequence::begins;
 pub use self::walk::{Judged, judge_each};
 use crate::finding::{Finding, Report, Severity};
 use crate::genesis::Previous;
@@ -47,8 +48,9 @@ pub struct Shard {
 /// What an auditor brings along.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The newest directory document, which pins the root; its revocations apply.
-    pub directory: Option<Vec<u8>>,
+    /// Directory documents, whose roots alone are trusted: the newest, and where the root was
+    /// handed over, one of each earlier root. Their revocations apply.
+    pub directories: Vec<Vec<u8>>,
     /// Decisions that CAs kept, octet by octet, and what to call each: all must be in the log.
     pub records: Vec<(String, Vec<u8>)>,
     /// Ids of certificate requests: each must have a decision.
@@ -73,15 +75,14 @@ pub enum ReplayError {
 pub fn replay(shards: &[Shard], options: &Options) -> Result<Report, ReplayError> {
     let threads = std::thread::available_parallelism().map_err(ReplayError::Threads)?;
     let mut report = Report::default();
-    let brought = match &options.directory {
-        Some(octets) => Some(Arc::new(Directory::open_unpinned(octets)?)),
-        None => None,
-    };
-    state_root(brought.as_deref(), &mut report);
+    let brought = documents::open(&options.directories)?;
+    state_roots(&brought, &mut report);
     let mut replay = Replay {
         threads,
         documents: Arc::new(Documents::new(brought)),
+        sequence: Sequence::default(),
         previous: None,
+        relaxations: BTreeSet::new(),
         records: records(options),
         requests: options.requests.clone(),
     };
@@ -93,17 +94,15 @@ pub fn replay(shards: &[Shard], options: &Options) -> Result<Report, ReplayError
 }
 
 /// For comparison with what the CA has published.
-fn state_root(brought: Option<&Directory>, report: &mut Report) {
-    match brought {
-        Some(directory) => {
-            let root = Hash::of(&directory.root().octets());
-            let text = format!("the directory's root has the SHA-256 {root}");
-            report.add_general(Severity::Note, "R4", text);
-        }
-        None => {
-            let text = "no directory document was given: the log itself says who its root is";
-            report.add_general(Severity::Warning, "R4", text.to_owned());
-        }
+fn state_roots(brought: &[Arc<Directory>], report: &mut Report) {
+    for directory in brought {
+        let (root, serial) = (Hash::of(&directory.root().octets()), directory.serial());
+        let text = format!("the root of the directory of serial {serial} has the SHA-256 {root}");
+        report.add_general(Severity::Note, "R4", text);
+    }
+    if brought.is_empty() {
+        let text = "no directory document was given: the log itself says who its root is";
+        report.add_general(Severity::Warning, "R4", text.to_owned());
     }
 }
 
@@ -116,7 +115,10 @@ fn records(options: &Options) -> BTreeMap<Hash, String> {
 struct Replay {
     threads: NonZeroUsize,
     documents: Arc<Documents>,
+    sequence: Sequence,
     previous: Option<Checkpoint>,
+    /// What decisions allowed perspectives to be lax about.
+    relaxations: BTreeSet<String>,
     /// R12: by leaf, what was not found yet.
     records: BTreeMap<Hash, String>,
     /// R13: what was not found yet.
@@ -125,7 +127,7 @@ struct Replay {
 
 impl Replay {
     fn replay_shard(&mut self, shard: &Shard, report: &mut Report) -> Result<(), ReplayError> {
-        let mut sequence = Sequence::default();
+        let mut sequence = std::mem::take(&mut self.sequence);
         let previous = self.previous.take();
         let Shard { directory, key, kept } = shard;
         let head = verify_each(directory, key, kept, report, |first, entries, report| {
@@ -144,6 +146,7 @@ impl Replay {
             report.add_general(Severity::Error, "R4", text);
         }
         self.documents = Arc::new(self.documents.next_shard());
+        self.sequence = sequence.next_shard();
         self.previous = head;
         Ok(())
     }
@@ -165,6 +168,7 @@ impl Replay {
             if let Some(request) = examined.request() {
                 self.requests.remove(request);
             }
+            self.relaxations.extend(examined.relaxations().iter().cloned());
             examined.time_ms().into_iter().for_each(|ms| widen(&mut report.times_ms, ms));
             for finding in sequence.follow(index, examined) {
                 report.add(finding);
@@ -195,8 +199,12 @@ impl Replay {
         })
     }
 
-    /// R12 and R13.
+    /// R12 and R13, and what an auditor should know of all decisions.
     fn report_missing(self, report: &mut Report) {
+        for relaxation in self.relaxations {
+            let text = format!("decisions count replies made under the relaxation {relaxation}");
+            report.add_general(Severity::Note, "R10", text);
+        }
         for (leaf, name) in self.records {
             let text = format!("{name}, whose leaf is {leaf}, is not in the log");
             report.add_general(Severity::Error, "R12", text);

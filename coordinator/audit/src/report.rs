@@ -25,10 +25,10 @@ use crate::search::{Filter, Subject};
 /// each group in the order of the log.
 ///
 /// An attempt is replayed before it stands here, and has what was found wrong with it. Equal
-/// octets count once. `brought` is the auditor's own directory document.
+/// octets count once. `brought` are the auditor's own directory documents.
 pub fn attempts<E: From<LogReadError> + From<DirectoryError>>(
     log: &LogReader,
-    brought: Option<&[u8]>,
+    brought: &[Vec<u8>],
     filter: &Filter,
 ) -> Result<Vec<Attempt>, E> {
     let mut found = BTreeMap::new();

@@ -144,7 +144,7 @@ impl Arguments {
             Command::Explain(explain) => explain.run(out),
             Command::Perspectives(perspectives) => perspectives.run(out),
             Command::Status(status) => status.run(out).await,
-            Command::Audit(audit) => audit.run(out),
+            Command::Audit(audit) => audit.run(out).await,
             Command::Directory(directory) => directory.run(out),
             Command::Init(init) => init.run(out),
             Command::Keys(keys) => keys.run(out),

@@ -30,7 +30,7 @@ use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
 use mpic_audit::note;
-use mpic_common::code::{CodeError, CoordinatorId, PerspectiveId};
+use mpic_common::code::{CaId, CodeError, CoordinatorId, PerspectiveId};
 use mpic_common::directory::{CaEntry, DirectoryError, PerspectiveEntry};
 use mpic_common::limits::COHORT_MAX;
 use mpic_common::policy::{Looser, Policy};
@@ -42,6 +42,7 @@ use mpic_runtime::config::BusConfig;
 use mpic_runtime::keys::KeyFileError;
 
 use crate::client::ClientConfig;
+use crate::operator::OperatorConfig;
 use atlas::Site;
 use authority::{Authority, Holder};
 use keys::Keys;
@@ -203,7 +204,7 @@ impl Fleet {
             coordinators,
             cas: vec![ca()?],
             auditors: Vec::new(),
-            operators: Vec::new(),
+            operators: vec![OPERATOR.parse()?],
             origin: ORIGIN.to_owned(),
             policy: options.policy.clone(),
         };
@@ -297,6 +298,9 @@ impl Fleet {
             let config = coordinator::config(&shared, code, &self.primary.code, relaxations);
             store.toml(&layout.config(code.as_str()), &config)?;
         }
+        for name in &self.plan.operators {
+            store.toml(&layout.operator(), &operator(&shared, name))?;
+        }
         let logs = Some((layout.log(), layout.log_public_key()));
         store.toml(&layout.client(), &client(&shared, &ca()?, logs))
     }
@@ -358,6 +362,21 @@ fn client(shared: &Shared<'_>, ca: &CaEntry, log: Option<(PathBuf, PathBuf)>) ->
         ops: Some(shared.bus(&Party::Ops)),
     }
 }
+
+/// How an operator signs notes and reaches the bus.
+fn operator(shared: &Shared<'_>, name: &CaId) -> OperatorConfig {
+    let (layout, party) = (shared.layout, Party::Operator(name.clone()));
+    OperatorConfig {
+        operator: name.to_string(),
+        key_file: Some(layout.key(&party.name())),
+        directory_file: layout.directory_file(),
+        directory_root: shared.root.to_string(),
+        bus: Some(shared.bus(&party)),
+    }
+}
+
+/// The operator of a local fleet.
+const OPERATOR: &str = "local";
 
 /// The CA of a local fleet.
 fn ca() -> Result<CaEntry, CodeError> {

@@ -4,6 +4,7 @@
 pub mod client;
 pub mod command;
 pub mod fleet;
+pub mod operator;
 pub mod resolver;
 pub mod system;
 pub mod table;

@@ -51,7 +51,7 @@ impl<S: Storage> Shard<S> {
 }
 
 /// Makes the directories that no commit makes, and takes the lock.
-fn prepare<S: Storage>(files: &Files<S>) -> Result<S::Lock, LogError> {
+pub(super) fn prepare<S: Storage>(files: &Files<S>) -> Result<S::Lock, LogError> {
     files.create_directory(".state", 0o700)?;
     let lock = files.storage.lock(LOCK).map_err(io_error("lock", LOCK))?;
     let lock = lock.ok_or(LogError::Locked)?;

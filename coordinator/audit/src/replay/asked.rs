@@ -47,7 +47,7 @@ pub(super) fn read(
     problems: &mut Problems,
 ) -> Option<Asked> {
     let asked = match (&record.job_envelope, record.assignments.as_slice()) {
-        (Some(job), []) => read_job(&job.0, record, directory),
+        (Some(job), []) => read_job(&job.0, record, directory, documents),
         (None, [_, ..]) => read_assignments(record, directory, documents),
         _ => Err("it holds assignments and a job of its own, or neither".to_owned()),
     };
@@ -61,11 +61,13 @@ fn read_job(
     octets: &[u8],
     record: &DecisionRecord,
     directory: &Directory,
+    documents: &Documents,
 ) -> Result<Asked, String> {
     let envelope = Envelope::parse(octets, JOB_OCTETS_MAX).and_then(|e| e.of_kind(Kind::Job));
     let envelope = envelope.map_err(|error| error.to_string())?;
     let job = Job::parse(envelope.body).map_err(|errors| join(&errors))?;
     directory.admit(&envelope, &job, record.requested_ms).map_err(|error| error.to_string())?;
+    documents.check_carried(envelope.seal, record.requested_ms)?;
     Ok(Asked { job, job_digest: envelope.digest(), assignments: Vec::new() })
 }
 
@@ -80,10 +82,8 @@ fn read_assignments(
     for octets in &record.assignments {
         let verified = Assignment::verify(&octets.0, directory, record.requested_ms)
             .map_err(|error| with_source(&error))?;
-        let seal = Envelope::parse(&octets.0, ASSIGNMENT_OCTETS_MAX).ok().and_then(|e| e.seal);
-        if let Some(seal) = seal {
-            documents.check_revoked(seal.key, record.started_ms)?;
-        }
+        let seal = |octets: &[u8]| Envelope::parse(octets, ASSIGNMENT_OCTETS_MAX).ok()?.seal;
+        documents.check_carried(seal(&octets.0), record.started_ms)?;
         let Assignment { coordinator, perspectives, job_envelope, reply_octets_max, .. } =
             verified.assignment;
         if coordinator != record.coordinator {
@@ -92,6 +92,7 @@ fn read_assignments(
         if *job_octets.get_or_insert_with(|| job_envelope.clone()) != job_envelope {
             return Err("two assignments carry different jobs".to_owned());
         }
+        documents.check_carried(seal(&job_envelope.0), record.requested_ms)?;
         let asked = asked.get_or_insert_with(|| Asked {
             job_digest: verified.assignment.job_digest,
             job: verified.job,

@@ -1,6 +1,7 @@
 //! One decision, checked with nothing but its octets and the documents logged before (R7 to R10).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use mpic_common::code::PerspectiveId;
 use mpic_common::cohort::{Cohort, PrimaryPlace};
@@ -54,6 +55,8 @@ pub(super) fn check(
             closed_ms: record.decided_ms,
         };
         let replies = replies::check(&record.replies, expected, problems);
+        replies::check_rejected(&record.rejected, expected, problems);
+        check_times(&record, problems);
         check_members(&record, asked, problems);
         redecide(&record, asked, &directory, &replies, problems);
     }
@@ -69,6 +72,18 @@ fn check_signature(
     let key = documents.key(envelope.seal, record.decided_ms)?;
     check_owner(key, &asked::signer(record))?;
     envelope.verify(&key.public, Some(job_digest)).map_err(|error| error.to_string())
+}
+
+/// R10: the date whose requirements apply is that of the job, not one that the coordinator likes.
+fn check_times(record: &DecisionRecord, problems: &mut Problems) {
+    let DecisionRecord { requested_ms, started_ms, decided_ms, .. } = *record;
+    let made = record.job.time();
+    let in_order = made <= requested_ms.plus(CLOCKS)
+        && requested_ms <= started_ms.plus(CLOCKS)
+        && started_ms <= decided_ms.plus(CLOCKS);
+    problems.demand(in_order, "R10", || {
+        format!("made {made}, requested {requested_ms}, asked {started_ms}, decided {decided_ms}")
+    });
 }
 
 /// R9: who was to answer is once among those who did, or among the missing.
@@ -208,3 +223,6 @@ fn compare_decided(
         format!("{what}: the record says {recorded:?}, decide {decided:?}")
     });
 }
+
+/// Between two clocks, or two readings of one that was set.
+const CLOCKS: Duration = Duration::from_secs(5);

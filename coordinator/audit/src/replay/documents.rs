@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mpic_common::directory::{Directory, DirectoryError, Key, Owner};
 use mpic_common::octets::Hash;
@@ -16,12 +17,21 @@ pub(super) struct Documents {
     newest: Option<Arc<Directory>>,
     /// The document before this shard, for the chain of roots alone.
     before: Option<Arc<Directory>>,
-    brought: Option<Arc<Directory>>,
+    /// The auditor's own, the newest last. Their roots alone are trusted, where there are any.
+    brought: Vec<Arc<Directory>>,
+}
+
+/// Opens what an auditor brings along, the newest last.
+pub(super) fn open(brought: &[Vec<u8>]) -> Result<Vec<Arc<Directory>>, DirectoryError> {
+    let opened = brought.iter().map(|octets| Directory::open_unpinned(octets).map(Arc::new));
+    let mut opened: Vec<_> = opened.collect::<Result<_, _>>()?;
+    opened.sort_by_key(|directory| directory.serial());
+    Ok(opened)
 }
 
 impl Documents {
-    /// Nothing is logged; the auditor's document applies from the start.
-    pub(super) fn new(brought: Option<Arc<Directory>>) -> Self {
+    /// Nothing is logged; the auditor's documents apply from the start.
+    pub(super) fn new(brought: Vec<Arc<Directory>>) -> Self {
         Self { brought, ..Self::default() }
     }
 
@@ -59,16 +69,30 @@ impl Documents {
             }
             check_root(last, &document)?;
         }
+        self.check_pinned(&document)?;
         self.by_hash.insert(document.hash(), Arc::clone(&document));
         let issued = document.issued_ms();
         self.newest = Some(document);
         Ok(issued)
     }
 
-    /// R4: the auditor's document is the newest one or follows it.
+    /// R4: the root of a logged document is one that the auditor trusts. That a document names a
+    /// trusted root as its next one says nothing: anybody can name it.
+    fn check_pinned(&self, document: &Directory) -> Result<(), String> {
+        let is_trusted = self.brought.iter().any(|brought| brought.root() == document.root());
+        if is_trusted || self.brought.is_empty() {
+            return Ok(());
+        }
+        let (root, serial) = (document.root(), document.serial());
+        Err(format!(
+            "serial {serial} is signed by the root {root}, of which no directory document was given"
+        ))
+    }
+
+    /// R4: the auditor's newest document is the log's newest one or follows it.
     pub(super) fn check_brought(&self) -> Result<(), String> {
         let last = self.newest.as_ref().or(self.before.as_ref());
-        let (Some(brought), Some(last)) = (&self.brought, last) else { return Ok(()) };
+        let (Some(brought), Some(last)) = (self.brought.last(), last) else { return Ok(()) };
         if brought.hash() == last.hash() {
             return Ok(());
         }
@@ -87,6 +111,22 @@ impl Documents {
         self.check_revoked(id, at)?;
         let key = newest.key(id, at);
         key.ok_or_else(|| format!("no key {id} is in force at {at}"))
+    }
+
+    /// R3 for what a decision carries: the key is revoked by no document, and in force in the
+    /// newest one too, unless that was issued so late that processes need not have had it.
+    pub(super) fn check_carried(&self, seal: Option<Seal>, at: UnixMs) -> Result<(), String> {
+        let Some(seal) = seal else { return Ok(()) };
+        self.check_revoked(seal.key, at)?;
+        match &self.newest {
+            Some(newest) if at.since(newest.issued_ms()) > RELOAD_MAX => {
+                let found = newest.key(seal.key, at);
+                let gone =
+                    || format!("the newest document has no key {} in force at {at}", seal.key);
+                found.map(|_| ()).ok_or_else(gone)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Errs where any document has the key as revoked by then, be it logged later than it was used.
@@ -117,6 +157,9 @@ fn check_root(last: &Directory, next: &Directory) -> Result<(), String> {
         Err(format!("its root {} is none that serial {} names", next.root(), last.serial()))
     }
 }
+
+/// Processes take a new document within this time.
+pub(super) const RELOAD_MAX: Duration = Duration::from_secs(60);
 
 fn chain(error: &DirectoryError) -> String {
     use std::error::Error as _;

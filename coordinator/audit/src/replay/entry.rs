@@ -128,6 +128,14 @@ impl Examined {
         }
     }
 
+    /// What it allows in replies that count.
+    pub(super) fn relaxations(&self) -> &[String] {
+        match &self.is {
+            Is::Decision(checked) => &checked.record.relaxations,
+            _ => &[],
+        }
+    }
+
     /// The time that it states, in milliseconds since the Unix epoch.
     pub(super) fn time_ms(&self) -> Option<u64> {
         let time = match &self.is {

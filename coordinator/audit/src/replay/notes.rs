@@ -108,6 +108,7 @@ pub(super) fn check_late(
         closed_ms: record.closed_ms,
     };
     replies::check(&record.replies, expected, problems);
+    replies::check_rejected(&record.rejected, expected, problems);
 }
 
 fn check_signed(

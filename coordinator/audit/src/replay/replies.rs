@@ -6,7 +6,8 @@ use std::time::Duration;
 use mpic_common::code::PerspectiveId;
 use mpic_common::directory::Directory;
 use mpic_common::limits::RECORD_OCTETS_MAX;
-use mpic_common::record::ReplyRecord;
+use mpic_common::octets::Hash;
+use mpic_common::record::{RejectedRecord, ReplyRecord};
 use mpic_common::reply::{self, PerspectiveRole, Rejected, Reply, ReplyOutcome, VerifiedReply};
 use mpic_common::time::UnixMs;
 use mpic_common::wire::{Envelope, Kind, decode_body};
@@ -62,9 +63,7 @@ fn verify(record: &ReplyRecord, expected: Expected<'_>) -> Result<VerifiedReply,
     // The time that the signer states says which keys were in force.
     let stated: Reply =
         decode_body(Kind::Reply, envelope.body).map_err(|error| error.to_string())?;
-    if let Some(seal) = envelope.seal {
-        expected.documents.check_revoked(seal.key, stated.ended_ms)?;
-    }
+    expected.documents.check_carried(envelope.seal, stated.ended_ms)?;
     let asked = reply::Asked {
         perspective,
         role: if is_primary { PerspectiveRole::Primary } else { PerspectiveRole::Remote },
@@ -75,6 +74,37 @@ fn verify(record: &ReplyRecord, expected: Expected<'_>) -> Result<VerifiedReply,
     };
     let verified = Reply::verify(&record.reply.0, &asked, expected.directory, stated.ended_ms);
     verified.map_err(|rejected: Rejected| rejected.as_str().to_owned())
+}
+
+/// A reply that was put aside for what it is must be so: a coordinator could otherwise silence
+/// whom it likes.
+pub(super) fn check_rejected(
+    rejected: &[RejectedRecord],
+    expected: Expected<'_>,
+    problems: &mut Problems,
+) {
+    for record in rejected {
+        let RejectedRecord { perspective, received_ms, reason, hash, raw } = record;
+        let Some(raw) = raw else { continue };
+        problems.demand(Hash::of(&raw.0) == *hash, "R8", || {
+            format!("a rejected reply does not have the hash {hash}")
+        });
+        let depends_on_octets_alone = matches!(
+            reason,
+            Rejected::Malformed
+                | Rejected::BadSignature
+                | Rejected::WrongPerspective
+                | Rejected::WrongAssignment
+        );
+        let Some(perspective) = perspective.clone().filter(|_| depends_on_octets_alone) else {
+            continue;
+        };
+        let what = format!("reply of {perspective}");
+        let reply = ReplyRecord { perspective, received_ms: *received_ms, reply: raw.clone() };
+        problems.demand(verify(&reply, expected).is_err(), "R8", || {
+            format!("{what}: it was rejected as {}, and holds", reason.as_str())
+        });
+    }
 }
 
 /// Started, sent, observed, received, decided: in this order, as far as clocks agree.

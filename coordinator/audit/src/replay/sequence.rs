@@ -15,7 +15,7 @@ use mpic_common::time::UnixMs;
 use mpic_common::wire::Envelope;
 
 use super::decision::Checked;
-use super::documents::Documents;
+use super::documents::{Documents, RELOAD_MAX};
 use super::entry::{Examined, Is};
 use super::notes::{self, Named};
 use super::problem::Problems;
@@ -27,9 +27,11 @@ use crate::note::Checkpoint;
 /// One shard as far as it was followed.
 #[derive(Debug, Default)]
 pub(super) struct Sequence {
+    /// How many shards came before.
+    shard: usize,
     base_seq: u64,
     /// Decisions of late, by job: a second one would come within minutes.
-    decided: BTreeMap<(JobId, CaId), (u64, Hash)>,
+    decided: BTreeMap<(JobId, CaId), Decided>,
     /// Decisions whose late window may still be open, by leaf.
     open: BTreeMap<Hash, Open>,
     /// Lost sequences without a note, and the entry that stands for each.
@@ -37,6 +39,14 @@ pub(super) struct Sequence {
     last_decided: Option<UnixMs>,
     /// The newest serial, and when it was logged as far as decisions around it tell.
     newest: Option<(u64, Option<UnixMs>)>,
+}
+
+/// Where the decision on a job is.
+#[derive(Clone, Copy, Debug)]
+struct Decided {
+    shard: usize,
+    index: u64,
+    leaf: Hash,
 }
 
 #[derive(Debug)]
@@ -54,19 +64,10 @@ impl Sequence {
         previous: Option<&Checkpoint>,
         entry: Option<&Bytes>,
     ) -> Vec<Finding> {
-        let error = |check, text: &str| vec![finding(Severity::Error, check, Some(0), text)];
-        let genesis: Genesis = match entry.map(|entry| OwnEntry::decode(entry)) {
-            Some(Ok(OwnEntry::Genesis(genesis))) => genesis,
-            _ => return error("R2", "it is no genesis entry"),
-        };
-        self.base_seq = genesis.base_seq;
-        if genesis.origin != origin {
-            return error("R2", "it is the genesis entry of another log");
+        if let Some(Ok(OwnEntry::Genesis(genesis))) = entry.map(|entry| OwnEntry::decode(entry)) {
+            self.base_seq = genesis.base_seq;
         }
-        if !is_continued(genesis.previous.as_ref(), previous) {
-            return error("R1", "it does not name the head of the shard before");
-        }
-        Vec::new()
+        begins(origin, previous, entry)
     }
 
     /// The next entry; gives all findings about it.
@@ -98,6 +99,13 @@ impl Sequence {
         problems.into_findings(index, job.as_ref()).collect()
     }
 
+    /// The shard that goes on from this one: a job that was decided here is not decided there, and
+    /// what comes late may come there.
+    pub(super) fn next_shard(self) -> Self {
+        let Self { shard, decided, open, last_decided, .. } = self;
+        Self { shard: shard + 1, decided, open, last_decided, ..Self::default() }
+    }
+
     /// R2: what no later note has explained.
     pub(super) fn end(&self) -> Vec<Finding> {
         let unexplained = |(seq, index): (&u64, &u64)| {
@@ -127,17 +135,17 @@ impl Sequence {
         check_age(record.job, decided, problems);
         let key = (record.job, record.ca.clone());
         // Equal octets may come twice, and count once.
-        let (first, first_leaf) = *self.decided.entry(key).or_insert((index, leaf));
-        problems.demand(first_leaf == leaf, "R5", || {
-            format!("entry {first} is a decision on the same job")
+        let here = Decided { shard: self.shard, index, leaf };
+        let first = *self.decided.entry(key).or_insert(here);
+        problems.demand(first.leaf == leaf, "R5", || match self.shard - first.shard {
+            0 => format!("entry {} is a decision on the same job", first.index),
+            _ => format!("entry {} of an earlier shard is a decision on the same job", first.index),
         });
         let directory = documents.by_hash(&record.directory_hash);
         if let Some(directory) = directory {
             self.check_serial(directory.serial(), decided, problems);
         }
-        if let Some(last) = self.last_decided.filter(|last| last.since(decided) > FALL_MAX) {
-            problems.warning("R11", format!("decided at {decided}, an earlier entry at {last}"));
-        }
+        self.check_fall(decided, problems);
         self.last_decided = self.last_decided.max(Some(decided));
         let may_be_late = record.missing.iter().any(|missing| missing.reason != Missing::NotAsked);
         if let Some(directory) = directory.filter(|_| may_be_late).cloned() {
@@ -146,13 +154,29 @@ impl Sequence {
         self.forget(decided);
     }
 
+    /// R11: a clock that is a little wrong is worth a warning. Times that fall further could make a
+    /// replay forget a decision, so that a second one on its job would go unseen.
+    fn check_fall(&self, decided: UnixMs, problems: &mut Problems) {
+        let Some(last) = self.last_decided else { return };
+        let text = || format!("decided at {decided}, an earlier entry at {last}");
+        match last.since(decided) {
+            fall if fall > FORGETFUL_FALL => problems.error("R11", text()),
+            fall if fall > FALL_MAX => problems.warning("R11", text()),
+            _ => {}
+        }
+    }
+
     /// R6: a document is in use soon after it was logged.
     fn check_serial(&mut self, serial: u64, decided: UnixMs, problems: &mut Problems) {
         let Some((newest, logged_at)) = &mut self.newest else { return };
         let logged_at = *logged_at.get_or_insert(decided);
         if serial < *newest && decided.since(logged_at) > RELOAD_MAX {
             let text = format!("it uses serial {serial}, {newest} was logged at {logged_at}");
-            problems.warning("R6", text);
+            if decided.since(logged_at) > STALE_MAX {
+                problems.error("R6", text);
+            } else {
+                problems.warning("R6", text);
+            }
         }
     }
 
@@ -181,9 +205,11 @@ impl Sequence {
     /// A superseded decision names the one that stands.
     fn follow_superseded(&self, index: u64, lost: &SupersededRecord, problems: &mut Problems) {
         let stands = lost.lost_to.checked_sub(self.base_seq).map(|place| place + 1);
-        let known = self.decided.get(&(lost.job, lost.ca.clone())).map(|(index, _)| *index);
-        let is_earlier = stands.is_some_and(|stands| stands < index);
-        problems.demand(is_earlier && known == stands, "R5", || {
+        let known = self.decided.get(&(lost.job, lost.ca.clone()));
+        let holds = known.is_some_and(|known| {
+            known.shard < self.shard || (known.index < index && Some(known.index) == stands)
+        });
+        problems.demand(holds, "R5", || {
             format!("it lost to sequence {}, which is no decision on its job", lost.lost_to)
         });
     }
@@ -202,6 +228,26 @@ impl Sequence {
     }
 }
 
+/// R1 and R2: what entry 0 of a shard must be.
+pub(crate) fn begins(
+    origin: &str,
+    previous: Option<&Checkpoint>,
+    entry: Option<&Bytes>,
+) -> Vec<Finding> {
+    let error = |check, text: &str| vec![finding(Severity::Error, check, Some(0), text)];
+    let genesis: Genesis = match entry.map(|entry| OwnEntry::decode(entry)) {
+        Some(Ok(OwnEntry::Genesis(genesis))) => genesis,
+        _ => return error("R2", "it is no genesis entry"),
+    };
+    if genesis.origin != origin {
+        return error("R2", "it is the genesis entry of another log");
+    }
+    if !is_continued(genesis.previous.as_ref(), previous) {
+        return error("R1", "it does not name the head of the shard before");
+    }
+    Vec::new()
+}
+
 /// R5: the job was new, by the time in its id.
 fn check_age(job: JobId, decided: UnixMs, problems: &mut Problems) {
     let made = job.time();
@@ -218,8 +264,11 @@ const CLOCKS: Duration = Duration::from_secs(5);
 /// How far the times of decisions may fall in the order of the log.
 const FALL_MAX: Duration = Duration::from_secs(180);
 
-/// Processes take a new document within this time.
-const RELOAD_MAX: Duration = Duration::from_secs(60);
+/// After this time a document that a higher serial has replaced is in use by nobody honest.
+const STALE_MAX: Duration = Duration::from_secs(600);
+
+/// Less than `REMEMBERED` and more than clocks err: `REMEMBERED` less the age of a decided job.
+const FORGETFUL_FALL: Duration = Duration::from_secs(600);
 
 /// Longer than a job can have decisions or late replies.
 const REMEMBERED: Duration = Duration::from_secs(900);

@@ -1,6 +1,7 @@
 //! Logs that violate one check each, and logs that violate none.
 
 pub(crate) mod builder;
+mod hostile;
 mod reader;
 
 use mpic_common::directory::DirectoryDocument;
@@ -43,7 +44,7 @@ fn replay_log(entries: &[Vec<u8>], options: &Options) -> Report {
 }
 
 fn with_directory() -> Options {
-    Options { directory: Some(fleet().document()), ..Options::default() }
+    Options { directories: vec![fleet().document()], ..Options::default() }
 }
 
 /// What is more than a note, as check and entry.
@@ -134,7 +135,7 @@ fn an_export_says_which_signatures_are_valid() {
     write(log.path(), ORIGIN, &log_of(vec![good, forged, b"junk".to_vec()]));
     let reader = LogReader::open(log.path(), key(ORIGIN).public()).expect("opened");
     let mut signatures = Vec::new();
-    let judged: Result<(), Box<dyn std::error::Error>> = judge_each(&reader, None, |entry| {
+    let judged: Result<(), Box<dyn std::error::Error>> = judge_each(&reader, &[], |entry| {
         let line = crate::export::line(&entry);
         signatures.push(line["signature"].as_str().map(str::to_owned));
         assert_eq!(entry.has_failed(), line["signature"] == "unproven", "{line}");
@@ -238,7 +239,7 @@ fn r3_a_revocation_that_is_known_only_later_counts_from_its_own_time() {
             let key = document.keys.iter_mut().find(|key| key.name == name);
             key.expect("a key").revoked_ms = Some(UnixMs(at));
         });
-        let options = Options { directory: Some(brought), ..Options::default() };
+        let options = Options { directories: vec![brought], ..Options::default() };
         let found = replay_log(&entries, &options).findings;
         let errors = found.into_iter().filter(|finding| finding.severity == Severity::Error);
         errors.map(|finding| finding.check).collect::<Vec<_>>()
@@ -262,12 +263,15 @@ fn r4_the_chain_of_roots_and_serials_is_unbroken() {
         document.serial = 2;
         document.next_root = Some(Fixed(Fleet::key("root2").public().octets()));
     });
-    let brought = |octets: Vec<u8>| Options { directory: Some(octets), ..Options::default() };
+    let brought = |octets: Vec<u8>| Options { directories: vec![octets], ..Options::default() };
     let errors =
         |entries: Vec<Vec<u8>>, options: &Options| replay_log(&log_of(entries), options).errors;
     let chain = vec![hand_over.clone(), next("root2", 3)];
-    assert_eq!(errors(chain, &brought(next("root2", 3))), 0);
-    assert_eq!(errors(vec![hand_over], &brought(next("root2", 3))), 0);
+    let both =
+        Options { directories: vec![next("root2", 3), fleet().document()], ..Options::default() };
+    assert_eq!(errors(chain.clone(), &both), 0);
+    assert_eq!(errors(vec![hand_over], &both), 0);
+    assert_eq!(errors(chain, &brought(next("root2", 3))), 2, "who knows the first root?");
     assert_eq!(errors(vec![next("root2", 2)], &brought(fleet().document())), 1);
     assert_eq!(errors(vec![], &brought(next("root2", 2))), 1);
     let lower = vec![next("root", 5), next("root", 4)];
@@ -311,14 +315,14 @@ fn r6_a_decision_names_a_document_and_not_one_that_is_out_of_use() {
     assert_eq!(found_in(&unknown), [("R6", Some(2))]);
     let next = document("root", |document| document.serial = 2);
     let decided = |ms: u64| {
-        let job = job(ms);
-        let mut record = unanimous(&fleet(), &job);
-        record.decided_ms = UnixMs(NOW.0 + ms);
+        let (job, at) = (job(ms), UnixMs(NOW.0 + ms));
+        let mut record = decision(&fleet(), &job, |_| None);
+        (record.requested_ms, record.started_ms, record.decided_ms) = (at, at, at);
         sign_decision(&record, &job)
     };
     let log = |later| log_of(vec![decided(100), next.clone(), decided(later)]);
     let warned = |entries: &[Vec<u8>]| {
-        let options = Options { directory: Some(next.clone()), ..Options::default() };
+        let options = Options { directories: vec![next.clone()], ..Options::default() };
         let report = replay_log(entries, &options);
         assert_eq!(report.errors, 0, "{:?}", report.findings);
         report.warnings

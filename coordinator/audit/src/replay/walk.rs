@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mpic_common::directory::{Directory, DirectoryError};
 use mpic_common::octets::Hash;
 
-use super::documents::Documents;
+use super::documents::{self, Documents};
 use super::entry;
 use super::sequence::Sequence;
 use crate::finding::{Finding, Severity};
@@ -39,14 +39,13 @@ impl Judged {
 }
 
 /// Hands every entry to `each`, authenticated against the head and judged as a replay does; ends
-/// at the first error. `brought` is the auditor's own directory document, whose revocations apply.
+/// at the first error. `brought` are the auditor's own directory documents, as for a replay.
 pub fn judge_each<E: From<LogReadError> + From<DirectoryError>>(
     log: &LogReader,
-    brought: Option<&[u8]>,
+    brought: &[Vec<u8>],
     mut each: impl FnMut(Judged) -> Result<(), E>,
 ) -> Result<(), E> {
-    let brought = brought.map(Directory::open_unpinned).transpose()?.map(Arc::new);
-    let mut documents = Arc::new(Documents::new(brought));
+    let mut documents = Arc::new(Documents::new(documents::open(brought)?));
     let mut sequence = Sequence::default();
     let genesis = log.genesis()?;
     for read in log.entries() {

@@ -34,7 +34,7 @@ fn reported(filter: &Filter) -> Vec<Attempt> {
     let log = tempfile::tempdir().expect("a directory");
     write(log.path(), ORIGIN, &entries);
     let reader = LogReader::open(log.path(), key(ORIGIN).public()).expect("opened");
-    attempts::<Failed>(&reader, None, filter).expect("readable")
+    attempts::<Failed>(&reader, &[], filter).expect("readable")
 }
 
 #[test]

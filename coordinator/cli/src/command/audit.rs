@@ -1,7 +1,10 @@
 //! `mpic audit`: the auditor's commands, offline, with nothing but files.
 
+mod archive;
 mod entry;
 mod export;
+mod logs;
+mod note;
 mod print;
 mod receipt;
 mod report;
@@ -14,16 +17,16 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use mpic_audit::note::LogPublicKey;
-use mpic_audit::replay::{self, Shard, read_records, replay};
-use mpic_audit::verify::{self, verify};
-use mpic_runtime::config;
+use mpic_audit::replay::{self, read_records, replay};
+use mpic_audit::shards::verify_shards;
 
 use super::{Dir, Exit, Failure};
 use crate::client::ClientConfig;
 use crate::fleet::layout::Layout;
+use logs::{Logs, Pinned};
 use print::Print;
 
-/// Checks a log with nothing but its files and the keys that go with it; no network.
+/// Checks a log with nothing but its files and the keys that go with it; `note` alone uses a network.
 ///
 /// Exit codes: 0 all checks passed, 1 at least one failed, 2 it could not be checked.
 #[derive(Debug, Args)]
@@ -42,6 +45,8 @@ enum AuditCommand {
     Search(search::Search),
     Export(export::Export),
     Report(report::Report),
+    Archive(archive::Archive),
+    Note(note::Note),
 }
 
 /// Checks the checkpoint, every entry, every tile and every root.
@@ -53,7 +58,7 @@ whoever holds the log's key.
   mpic audit verify LOGDIR --log-key log.vkey --old-checkpoint kept")]
 struct Verify {
     #[command(flatten)]
-    log: Log,
+    logs: Logs,
     #[command(flatten)]
     kept: Kept,
     #[command(flatten)]
@@ -64,7 +69,7 @@ struct Verify {
 #[derive(Debug, Args)]
 struct Replay {
     #[command(flatten)]
-    log: Log,
+    logs: Logs,
     #[command(flatten)]
     kept: Kept,
     #[command(flatten)]
@@ -93,15 +98,6 @@ struct Log {
     dir: Dir,
 }
 
-/// Whom the auditor trusts to say who may sign.
-#[derive(Debug, Args)]
-struct Pinned {
-    /// The newest directory document, which pins the root [default: that of the local system whose
-    /// log it is, else the log's own]
-    #[arg(long, value_name = "FILE")]
-    directory: Option<PathBuf>,
-}
-
 /// What an auditor kept of the log.
 #[derive(Debug, Args)]
 struct Kept {
@@ -116,7 +112,7 @@ struct Kept {
 
 impl Audit {
     /// Runs the command; whatever keeps it from checking is the input's fault.
-    pub fn run(&self, out: &mut dyn Write) -> Result<Exit, Failure> {
+    pub async fn run(&self, out: &mut dyn Write) -> Result<Exit, Failure> {
         let exit = match &self.command {
             AuditCommand::Verify(verify) => verify.run(out),
             AuditCommand::Replay(replay) => replay.run(out),
@@ -126,6 +122,8 @@ impl Audit {
             AuditCommand::Search(search) => search.run(out),
             AuditCommand::Export(export) => export.run(out),
             AuditCommand::Report(report) => report.run(out),
+            AuditCommand::Archive(archive) => archive.run(out),
+            AuditCommand::Note(note) => note.run(out).await,
         };
         exit.map_err(|failure| Failure { exit: Exit::Malformed, ..failure })
     }
@@ -133,25 +131,20 @@ impl Audit {
 
 impl Verify {
     fn run(&self, out: &mut dyn Write) -> Result<Exit, Failure> {
-        let report = verify(&self.log.path, &self.log.key()?, &self.kept.options())?;
-        self.print.report(out, "verify", &report)
+        self.print.report(out, "verify", &verify_shards(&self.logs.shards(&self.kept)?)?)
     }
 }
 
 impl Replay {
     fn run(&self, out: &mut dyn Write) -> Result<Exit, Failure> {
-        let shard = Shard {
-            directory: self.log.path.clone(),
-            key: self.log.key()?,
-            kept: self.kept.options(),
-        };
+        let shards = self.logs.shards(&self.kept)?;
         let requests = self.requests.as_deref().map(read).transpose()?.unwrap_or_default();
         let options = replay::Options {
-            directory: self.pinned.octets(&self.log)?,
+            directories: self.pinned.octets(&self.logs)?,
             records: self.records.as_deref().map(read_records).transpose()?.unwrap_or_default(),
             requests: requests.lines().map(str::to_owned).collect(),
         };
-        self.print.report(out, "replay", &replay(&[shard], &options)?)
+        self.print.report(out, "replay", &replay(&shards, &options)?)
     }
 }
 
@@ -162,29 +155,19 @@ impl Log {
         read_key(&path)
     }
 
-    /// How to reach the local system, if the log is its own.
     fn local(&self) -> Option<ClientConfig> {
-        let path = Layout::new(&self.dir.path()).ok()?.client();
-        let log = self.path.canonicalize().ok()?;
-        ClientConfig::load(&path).ok().filter(|client| {
-            client.log.as_ref().and_then(|own| own.canonicalize().ok()) == Some(log)
-        })
+        local(&self.dir, &self.path)
     }
 }
 
-impl Pinned {
-    /// The directory document, if there is one besides the log's own.
-    fn octets(&self, log: &Log) -> Result<Option<Vec<u8>>, Failure> {
-        let local = || log.local().map(|client| client.directory_file);
-        let path = self.directory.clone().or_else(local);
-        Ok(path.as_deref().map(config::read).transpose()?)
-    }
-}
-
-impl Kept {
-    fn options(&self) -> verify::Options {
-        verify::Options { old_checkpoints: self.checkpoints.clone(), proofs: self.proofs.clone() }
-    }
+/// How to reach the local system, if this log is its own.
+fn local(dir: &Dir, log: &Path) -> Option<ClientConfig> {
+    let path = Layout::new(&dir.path()).ok()?.client();
+    let log = log.canonicalize().ok()?;
+    ClientConfig::load(&path).ok().filter(|client| {
+        let own = client.log.as_ref().and_then(|own| own.canonicalize().ok());
+        own.is_some_and(|own| own == log || own.parent() == Some(&log))
+    })
 }
 
 fn read_key(path: &Path) -> Result<LogPublicKey, Failure> {

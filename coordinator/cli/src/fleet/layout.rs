@@ -141,4 +141,9 @@ impl Layout {
     pub fn client(&self) -> PathBuf {
         self.0.join("client.toml")
     }
+
+    /// How the operator signs notes and sends them.
+    pub fn operator(&self) -> PathBuf {
+        self.0.join("operator.toml")
+    }
 }

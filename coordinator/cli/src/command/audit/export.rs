@@ -4,12 +4,11 @@ use std::io::Write;
 
 use clap::Args;
 use mpic_audit::export;
-use mpic_audit::reader::LogReader;
 use mpic_audit::replay::judge_each;
 use mpic_audit::search::Subject;
 
+use super::logs::{Logs, Pinned};
 use super::search::Span;
-use super::{Log, Pinned};
 use crate::command::{Exit, Failure};
 
 /// Prints entries as JSON Lines, the messages inside them decoded too.
@@ -21,7 +20,7 @@ use crate::command::{Exit, Failure};
 #[derive(Debug, Args)]
 pub(super) struct Export {
     #[command(flatten)]
-    log: Log,
+    logs: Logs,
     #[command(flatten)]
     pinned: Pinned,
     #[command(flatten)]
@@ -30,19 +29,20 @@ pub(super) struct Export {
 
 impl Export {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<Exit, Failure> {
-        let log = LogReader::open(&self.log.path, &self.log.key()?)?;
-        let directory = self.pinned.octets(&self.log)?;
+        let directories = self.pinned.octets(&self.logs)?;
         let filter = self.span.filter();
         let mut exit = Exit::Fine;
-        judge_each(&log, directory.as_deref(), |entry| {
-            if !filter.admits_time(Subject::of(&entry.octets).at) {
-                return Ok(());
-            }
-            if entry.has_failed() {
-                exit = Exit::Refused;
-            }
-            Ok::<_, Failure>(writeln!(out, "{}", export::line(&entry))?)
-        })?;
+        for log in self.logs.readers()? {
+            judge_each(&log, &directories, |entry| {
+                if !filter.admits_time(Subject::of(&entry.octets).at) {
+                    return Ok(());
+                }
+                if entry.has_failed() {
+                    exit = Exit::Refused;
+                }
+                Ok::<_, Failure>(writeln!(out, "{}", export::line(&entry))?)
+            })?;
+        }
         Ok(exit)
     }
 }

@@ -3,11 +3,10 @@
 use std::io::Write;
 
 use clap::{Args, ValueEnum};
-use mpic_audit::reader::LogReader;
-use mpic_audit::report::{Attempt, attempts, csv};
+use mpic_audit::report::{Attempt, csv};
 
+use super::logs::{Logs, Pinned};
 use super::search::Wanted;
-use super::{Log, Pinned};
 use crate::command::{Exit, Failure};
 
 /// Reports each attempt of each perspective, and each quorum (BR 5.4.1(2)(7) and (8)).
@@ -19,7 +18,7 @@ use crate::command::{Exit, Failure};
 #[derive(Debug, Args)]
 pub(super) struct Report {
     #[command(flatten)]
-    log: Log,
+    logs: Logs,
     #[command(flatten)]
     pinned: Pinned,
     #[command(flatten)]
@@ -41,10 +40,11 @@ enum Format {
 
 impl Report {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<Exit, Failure> {
-        let log = LogReader::open(&self.log.path, &self.log.key()?)?;
-        let directory = self.pinned.octets(&self.log)?;
-        let attempts: Vec<Attempt> =
-            attempts::<Failure>(&log, directory.as_deref(), &self.wanted.filter())?;
+        let (directories, filter) = (self.pinned.octets(&self.logs)?, self.wanted.filter());
+        let mut attempts: Vec<Attempt> = Vec::new();
+        for log in self.logs.readers()? {
+            attempts.extend(mpic_audit::report::attempts::<Failure>(&log, &directories, &filter)?);
+        }
         match self.format {
             Format::Table => attempts.iter().try_for_each(|attempt| writeln!(out, "{attempt}"))?,
             Format::Csv => write!(out, "{}", csv(&attempts))?,

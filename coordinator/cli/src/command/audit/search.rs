@@ -4,21 +4,21 @@ use std::io::Write;
 
 use clap::Args;
 use jiff::Timestamp;
-use mpic_audit::reader::LogReader;
 use mpic_audit::search::{Filter, Names, search};
 use mpic_common::code::{CaId, PerspectiveId};
 use mpic_common::job::JobId;
 use mpic_common::policy::Outcome;
 use mpic_common::time::UnixMs;
 
-use super::Log;
+use super::logs::Logs;
 use crate::command::{Exit, Failure};
 
-/// Prints the index of every entry that meets the conditions, one a line.
+/// Prints the index of every entry that meets the conditions, one a line; of several logs, the
+/// name of the log before it.
 #[derive(Debug, Args)]
 pub(super) struct Search {
     #[command(flatten)]
-    log: Log,
+    logs: Logs,
     #[command(flatten)]
     wanted: Wanted,
 }
@@ -81,9 +81,14 @@ impl Span {
 
 impl Search {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<Exit, Failure> {
-        let log = LogReader::open(&self.log.path, &self.log.key()?)?;
-        for index in search(&log, &self.wanted.filter())? {
-            writeln!(out, "{index}")?;
+        let (logs, filter) = (self.logs.readers()?, self.wanted.filter());
+        for log in &logs {
+            for index in search(log, &filter)? {
+                match logs.as_slice() {
+                    [_] => writeln!(out, "{index}")?,
+                    _ => writeln!(out, "{} {index}", log.head().origin)?,
+                }
+            }
         }
         Ok(Exit::Fine)
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::num::NonZeroUsize;
 
 use clap::Parser;
-use mpic_audit::genesis::{Genesis, OwnEntry};
+use mpic_audit::genesis::{Genesis, OwnEntry, Previous};
 use mpic_audit::log::{Disk, Shard, ShardOptions, Steps};
 use mpic_audit::note::LogKey;
 use mpic_common::testing::examples;
@@ -24,29 +24,34 @@ struct Desk(TempDir);
 
 impl Desk {
     fn new() -> Self {
-        let desk = tempfile::tempdir().unwrap();
-        let origin = "log.example".to_owned();
+        let desk = Self(tempfile::tempdir().unwrap());
+        desk.write("log", "log.example", None);
+        desk
+    }
+
+    /// A log of this name, of all kinds of record.
+    fn write(&self, directory: &str, origin: &str, previous: Option<Previous>) -> Previous {
         let genesis = Genesis {
-            origin: origin.clone(),
+            origin: origin.to_owned(),
             stream: "S".to_owned(),
             stream_created_ns: 1,
             base_seq: 1,
-            previous: None,
+            previous,
         };
         let genesis = OwnEntry::Genesis(genesis).encode().unwrap();
         let records = examples().into_iter().filter(|(kind, _)| is_entry(*kind));
-        let entries: Vec<_> = [genesis]
-            .into_iter()
-            .chain(records.map(|(_, octets)| octets))
-            .map(Into::into)
-            .collect();
-        let key = LogKey::new(&origin, &[1; 32]).unwrap();
-        fs::create_dir(desk.path().join("log")).unwrap();
-        fs::write(desk.path().join("vkey"), key.public().to_string()).unwrap();
+        let records = records.map(|(_, octets)| octets);
+        let entries: Vec<_> = [genesis].into_iter().chain(records).map(Into::into).collect();
+        let key = LogKey::new(origin, &[1; 32]).unwrap();
+        fs::create_dir_all(self.path(directory)).unwrap();
+        let mut keys = fs::read_to_string(self.path("vkey")).unwrap_or_default();
+        keys += &key.public().to_string();
+        keys.push('\n');
+        fs::write(self.path("vkey"), keys).unwrap();
         let options = ShardOptions { key, io_threads: NonZeroUsize::MIN, steps: Steps::default() };
-        let shard = Shard::open(Disk::new(desk.path().join("log")), options).unwrap();
-        shard.commit(&entries).unwrap().publish().unwrap();
-        Self(desk)
+        let shard = Shard::open(Disk::new(self.path(directory)), options).unwrap();
+        let shard = shard.commit(&entries).unwrap().publish().unwrap();
+        Previous { origin: origin.to_owned(), size: shard.size(), root: shard.root().0 }
     }
 
     fn path(&self, name: &str) -> String {
@@ -61,7 +66,9 @@ impl Desk {
         };
         let words = std::iter::once("audit".to_owned()).chain(line.split_whitespace().map(word));
         let mut out = Vec::new();
-        let exit = Typed::try_parse_from(words).unwrap().audit.run(&mut out);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let audit = Typed::try_parse_from(words).unwrap().audit;
+        let exit = runtime.block_on(audit.run(&mut out));
         (exit.map_err(|failure| failure.error.to_string()), String::from_utf8(out).unwrap())
     }
 
@@ -162,4 +169,38 @@ fn a_report_has_the_same_attempts_in_every_form() {
     assert_eq!(report("--format csv").lines().count(), 1 + perspectives * checks);
     assert!(report("").contains(attempt["identifier"].as_str().unwrap()));
     assert_eq!(report("--ca ca2"), "");
+}
+
+#[test]
+fn shards_are_found_in_a_directory_and_read_in_the_order_in_which_they_name_each_other() {
+    let desk = Desk::new();
+    let first = desk.write("all/z-first", "log.example/1", None);
+    desk.write("all/a-second", "log.example/2", Some(first.clone()));
+    let out = desk.fine("verify @all --log-key @vkey");
+    let (one, two) = (out.find("log.example/1").unwrap(), out.find("log.example/2").unwrap());
+    assert!(one < two, "{out}");
+    assert_eq!(desk.fine("search @all --log-key @vkey").lines().count(), 14);
+    assert_eq!(desk.run("verify @all/a-second @all/z-first --log-key @vkey").0, Ok(Exit::Refused));
+    let kept = "verify @all --log-key @vkey --old-checkpoint @all/z-first/checkpoint";
+    assert!(desk.fine(kept).starts_with("verify passed"));
+    let cut = Previous { size: 3, ..first };
+    desk.write("cut/one", "log.example/3", None);
+    desk.write(
+        "cut/two",
+        "log.example/4",
+        Some(Previous { origin: "log.example/3".into(), ..cut }),
+    );
+    assert!(desk.run("verify @cut --log-key @vkey").1.contains("R1"));
+    assert!(desk.run("verify @absent --log-key @vkey").0.is_err());
+}
+
+#[test]
+fn a_log_is_archived_once_and_then_only_what_is_new() {
+    let desk = Desk::new();
+    let line = "archive @log @copy --log-key @vkey";
+    assert!(desk.fine(line).starts_with("archived: "));
+    assert!(desk.fine(line).starts_with("archived: 0 new files"));
+    assert!(desk.fine("verify @copy --log-key @vkey").starts_with("verify passed"));
+    fs::remove_file(desk.path("log/tile/0/000.p/7")).unwrap();
+    assert_eq!(desk.run(line).0, Ok(Exit::Refused));
 }

@@ -32,6 +32,7 @@ use mpic_common::reason::Reason;
 use mpic_common::time::UnixMs;
 use mpic_runtime::clock::Clock;
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 use begun::Begun;
 pub(crate) use evidence::Evidence;
@@ -74,6 +75,8 @@ pub struct MethodRules {
     pub ip_address: EndedMethod,
     /// Whether a persistent record must say that it reaches below its own name.
     pub wildcard_policy: WildcardPolicy,
+    /// Octets that the challenge of a DNS change or a website change has at least.
+    pub challenge_octets_min: usize,
 }
 
 /// What becomes of a method that the Baseline Requirements ended.
@@ -102,6 +105,7 @@ pub struct Checker<E, C> {
     engine: E,
     clock: C,
     rules: Rules,
+    cancelled: CancellationToken,
 }
 
 /// What a method works with.
@@ -150,7 +154,12 @@ impl Failure {
 impl<E: DnsEngine, C: Clock> Checker<E, C> {
     /// A checker; it keeps nothing between jobs.
     pub fn new(engine: E, clock: C, rules: Rules) -> Self {
-        Self { engine, clock, rules }
+        Self { engine, clock, rules, cancelled: CancellationToken::new() }
+    }
+
+    /// Ends every check at work, and every later one as it begins; each says so in its observation.
+    pub fn cancel(&self) {
+        self.cancelled.cancel();
     }
 
     /// The DNS engine.
@@ -198,7 +207,12 @@ impl<E: DnsEngine, C: Clock> Checker<E, C> {
         let bench =
             Bench { rules: &self.rules, inquiry: &inquiry, deadline, now: begun.started_ms };
         let verdict = match refusal::of(check, job, &self.rules, begun.started_ms) {
-            Ok(()) => in_time(self::check(check, job, &bench, &mut evidence), deadline).await,
+            Ok(()) => {
+                let check = in_time(self::check(check, job, &bench, &mut evidence), deadline);
+                let cancelled = || Failure::new(Reason::Cancelled, "the agent is ending");
+                let ended = self.cancelled.run_until_cancelled(check).await;
+                ended.unwrap_or_else(|| Err(cancelled()))
+            }
             Err(refused) => Err(refused),
         };
         begun.end(verdict, evidence, inquiry.used(), &self.clock)

@@ -56,6 +56,9 @@ pub struct Config {
     /// HTTP.
     #[serde(default)]
     pub http: HttpConfig,
+    /// Domain control validation.
+    #[serde(default)]
+    pub dcv: DcvConfig,
     /// Methods.
     #[serde(default)]
     pub methods: MethodsConfig,
@@ -178,6 +181,21 @@ impl Default for HttpConfig {
             body_ms: 4_000,
             max_redirects: 20,
         }
+    }
+}
+
+/// Domain control validation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DcvConfig {
+    /// Octets that the challenge of `dns-change` and `website-change` has at least. Default 1; no
+    /// text of fewer than 18 holds the 112 bits that the BR want of a Random Value.
+    pub challenge_min_octets: usize,
+}
+
+impl Default for DcvConfig {
+    fn default() -> Self {
+        Self { challenge_min_octets: 1 }
     }
 }
 

@@ -3,7 +3,7 @@
 mod failure;
 mod hop;
 mod progress;
-mod redirect;
+pub(crate) mod redirect;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use reqwest::header::HeaderMap;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use crate::check::{Bench, CANDIDATES_MAX, Evidence, Failure, candidates, micros};
+use crate::check::{Bench, CANDIDATES_MAX, Evidence, Failure, Rules, candidates, micros};
 use crate::egress::Egress;
 use crate::resolver::Inquiry;
 
@@ -103,7 +103,9 @@ impl HttpClient {
                         let detail = format!("more than {max} redirects");
                         return Err(Failure::new(Reason::RedirectLimit, detail));
                     }
-                    url = redirect::target(&url, response.headers(), fetch.only_at, bench.rules)?;
+                    let Rules { names, addresses, .. } = bench.rules;
+                    let (headers, only_at) = (response.headers(), fetch.only_at);
+                    url = redirect::target(&url, headers, only_at, names, addresses)?;
                 }
                 _ => {
                     let reason =

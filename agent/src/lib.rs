@@ -6,6 +6,8 @@ pub mod deadline;
 pub mod directory;
 pub mod egress;
 pub mod evidence_cut;
+#[cfg(feature = "testing")]
+pub mod foreign;
 pub mod health;
 pub mod http;
 pub mod names;

@@ -8,7 +8,7 @@ pub mod embedded;
 mod exchange;
 pub mod forwarder;
 pub mod host;
-mod message;
+pub(crate) mod message;
 
 use std::future::Future;
 use std::sync::Arc;

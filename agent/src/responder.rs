@@ -26,6 +26,7 @@ use mpic_runtime::bus::{self, Bus};
 use mpic_runtime::clock::Clock;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::check::Checker;
@@ -97,6 +98,9 @@ pub struct Responder<E, C> {
 const REPLY_RESERVE: Duration = Duration::from_millis(150);
 /// While the agent drains, a job must fit into this; the service manager waits 25 s.
 const DRAIN_JOB_MAX: Duration = Duration::from_secs(20);
+/// While the agent drains, an older job may have longer than this; then it is cancelled, in time
+/// for its reply to leave before the process ends.
+const CANCEL_AFTER: Duration = Duration::from_secs(22);
 /// Messages that are looked at or at work at a time; only a flood of repeats can exceed it.
 const TASKS_MAX: usize = 4_096;
 
@@ -122,7 +126,7 @@ impl<E: DnsEngine, C: Clock> Responder<E, C> {
     }
 
     /// Answers assignments until `stop`, then drains: what is on its way is answered, and what is
-    /// at work ends.
+    /// at work ends. What takes longer than the process waits is cancelled, and its reply says so.
     pub async fn run(
         self: Arc<Self>,
         bus: Arc<dyn Bus>,
@@ -152,8 +156,9 @@ impl<E: DnsEngine, C: Clock> Responder<E, C> {
                 self.parts.drops.count(Dropped::Overload, self.now());
             }
         }
-        while let Some(ended) = tasks.join_next().await {
-            log_panic(ended);
+        if timeout(CANCEL_AFTER, finish(&mut tasks)).await.is_err() {
+            self.parts.checker.cancel();
+            finish(&mut tasks).await;
         }
         Ok(())
     }
@@ -273,6 +278,13 @@ impl<E: DnsEngine, C: Clock> Responder<E, C> {
 fn other_version() -> Bytes {
     let refusal = admission::Refusal::other_version();
     envelope::unsigned(Kind::Refusal, &encode_body(Kind::Refusal, &refusal)).into()
+}
+
+/// Waits for every task.
+async fn finish(tasks: &mut JoinSet<()>) {
+    while let Some(ended) = tasks.join_next().await {
+        log_panic(ended);
+    }
 }
 
 fn log_panic(ended: Result<(), tokio::task::JoinError>) {

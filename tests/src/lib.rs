@@ -12,6 +12,7 @@ pub mod cases;
 pub mod certification_authority;
 pub mod cluster;
 pub mod described;
+pub mod foreign;
 pub mod internet;
 pub mod log;
 pub mod messagepack;

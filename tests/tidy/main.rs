@@ -2,6 +2,7 @@
 //! spelled, whether links lead somewhere.
 #![cfg(test)]
 
+mod behaviour;
 mod compliance;
 mod crates;
 mod documents;

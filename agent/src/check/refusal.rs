@@ -33,7 +33,7 @@ fn validation(job: &Job, rules: &Rules, now: UnixMs) -> Result<(), Failure> {
     if job.identifier.is_wildcard() && !row.wildcard {
         return unsuitable("the method is not for wildcards");
     }
-    check_inputs(job, dcv)?;
+    check_inputs(job, dcv, rules.methods.challenge_octets_min)?;
     let Some((adn, name)) = dcv.adn.as_ref().zip(job.identifier.name()) else { return Ok(()) };
     if !(adn.is_ancestor_or_self_of(name) && rules.names.is_below_suffix(adn)) && adn != name {
         let detail = format!("{adn} is no Authorization Domain Name of {name}");
@@ -46,8 +46,16 @@ fn validation(job: &Job, rules: &Rules, now: UnixMs) -> Result<(), Failure> {
 }
 
 /// Inputs that each are right and together cannot be used.
-fn check_inputs(job: &Job, dcv: &Dcv) -> Result<(), Failure> {
+fn check_inputs(job: &Job, dcv: &Dcv, challenge_octets_min: usize) -> Result<(), Failure> {
     let malformed = |why: &str| Err(Failure::new(Reason::JobMalformed, why));
+    let challenge = match &dcv.challenge {
+        Challenge::DnsChange(change) => Some(&change.challenge),
+        Challenge::WebsiteChange(change) => Some(&change.challenge),
+        _ => None,
+    };
+    if challenge.is_some_and(|challenge| challenge.as_str().len() < challenge_octets_min) {
+        return malformed("the challenge is shorter than dcv.challenge_min_octets");
+    }
     match (&dcv.challenge, dcv::adn(job, dcv)) {
         (Challenge::DnsPersistent { .. }, _) if job.issuer_domains.is_empty() => {
             malformed("a persistent record needs an issuer to look for")

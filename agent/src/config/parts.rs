@@ -38,7 +38,8 @@ impl Config {
     }
 
     fn method_rules(&self) -> MethodRules {
-        let mut rules = MethodRules::default();
+        let challenge_octets_min = self.dcv.challenge_min_octets;
+        let mut rules = MethodRules { challenge_octets_min, ..MethodRules::default() };
         if self.methods.ip_address_optin {
             rules.ip_address = EndedMethod::Performed;
         }

@@ -6,15 +6,18 @@ use mpic_common::reason::Reason;
 use reqwest::header::{HeaderMap, LOCATION};
 use url::{Host, Url};
 
-use crate::check::{Failure, Rules};
+use crate::check::Failure;
+use crate::egress::AddressPolicy;
+use crate::names::NamePolicy;
 
 /// The target of the redirect in `headers`, seen from `current`, its fragment dropped. It is at the
 /// address `only_at`, if that is given.
-pub(super) fn target(
+pub(crate) fn target(
     current: &Url,
     headers: &HeaderMap,
     only_at: Option<IpAddr>,
-    rules: &Rules,
+    names: &NamePolicy,
+    addresses: &AddressPolicy,
 ) -> Result<Url, Failure> {
     let mut url = location(current, headers)?;
     let reject = |reason, why: &str| {
@@ -35,7 +38,7 @@ pub(super) fn target(
             if name.ends_with(".well-known") {
                 return reject(Reason::RedirectHost, "missing / ");
             }
-            if !(is_host(&name) && rules.names.is_public(&name)) {
+            if !(is_host(&name) && names.is_public(&name)) {
                 return reject(Reason::RedirectHost, "a host that is not checked");
             }
             if only_at.is_some() {
@@ -49,7 +52,7 @@ pub(super) fn target(
         }
         None => return reject(Reason::RedirectLocation, "no host"),
     };
-    if !rules.addresses.permits(address) {
+    if !addresses.permits(address) {
         return reject(Reason::AddrBlocked, "a blocked address");
     }
     if only_at.is_some_and(|only| only != address) {

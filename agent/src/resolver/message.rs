@@ -127,7 +127,7 @@ fn mix_case(name: &WireName, random: &[u8]) -> WireName {
 
 /// What a reply says.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(crate) struct Reply {
     /// Extended bits included.
     pub(super) rcode: u16,
     pub(super) ra: bool,
@@ -164,10 +164,10 @@ pub(super) fn is_truncated(message: &[u8]) -> bool {
 
 impl Reply {
     /// Takes a message apart; the whole of it must decode.
-    pub(super) fn parse(octets: &[u8]) -> Result<Self, ParseError> {
+    pub(crate) fn parse(octets: &[u8]) -> Result<Self, ParseError> {
         let message = Message::from_octets(octets).map_err(|_| ParseError::ShortInput)?;
         let answer = message.answer()?;
-        let mut records = Vec::with_capacity(usize::from(message.header_counts().ancount()));
+        let mut records = Vec::new();
         for record in answer {
             let record = record?;
             if record.class() == Class::IN {

@@ -292,6 +292,25 @@ async fn s3_a_silent_internet_is_answered_before_the_budget_ends() {
 }
 
 #[tokio::test]
+async fn s3_a_cancelled_job_is_answered_at_once_and_says_so() {
+    let world = World::with(|_| Say::silence(), 4).await;
+    let (job, assignment) = plain("example.com");
+    let cancel = async {
+        while world.dns.asked().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        world.responder.parts.checker.cancel();
+    };
+    let (reply, ()) = tokio::join!(world.answer(&assignment), cancel);
+    let reply = world.verify(&reply.unwrap(), &assignment, &job);
+    for seen in reply.observations.values() {
+        assert_eq!((seen.verdict, seen.reason), (Verdict::Error, Some(Reason::Cancelled)));
+    }
+    let later = world.answer(&assignment).await.unwrap();
+    assert_eq!(world.verify(&later, &assignment, &job).observations, reply.observations, "kept");
+}
+
+#[tokio::test]
 async fn s6_a_reply_is_cut_to_what_the_assignment_allows() {
     let world = World::with(
         |asked| {

@@ -12,7 +12,11 @@ pub fn find_txt<'a>(
     contact: &Contact,
 ) -> Result<usize, Reason> {
     let values = rrset.into_iter().map(txt::join).enumerate();
-    find(values.filter_map(|(index, value)| Some((index, value?))), kind, contact)
+    let whole = values.filter_map(|(index, value)| Some((index, value?)));
+    // RFC 3966 5.1.4 has no spaces in a number; BR A.1.2 adds them for CAA, A.2.2 does not for TXT.
+    let usable =
+        |(_, value): &(usize, Vec<u8>)| kind != ContactKind::Phone || !value.contains(&b' ');
+    find(whole.filter(usable), kind, contact)
 }
 
 /// Where in a CAA set a property for this kind of contact is `contact`.
@@ -76,7 +80,8 @@ mod tests {
     #[test]
     fn the_selected_number_is_found_by_its_digits() {
         let phone = |published| txt(ContactKind::Phone, "+15551234567", &[published]);
-        assert_eq!(phone("+1 (555) 123-4567"), Ok(0));
+        assert_eq!(phone("+1(555)123-45.67"), Ok(0));
+        assert_eq!(phone("+1 555 123 4567"), Err(Reason::ContactUnusable), "spaces are for CAA");
         assert_eq!(phone("+15551234568"), Err(Reason::ContactMismatch));
         for unusable in ["0015551234567", "+15551234567;ext=2", "tel:+15551234567"] {
             assert_eq!(phone(unusable), Err(Reason::ContactUnusable), "{unusable}");

@@ -67,10 +67,23 @@ async fn k2_what_is_no_contact_in_whole_is_unusable() {
 #[tokio::test]
 async fn k3_a_number_is_its_digits() {
     let unusable = Some(Reason::ContactUnusable);
+    for (value, reason) in [
+        ("+1(555)123-4567", None),
+        ("+1 (555) 123-4567", unusable),
+        ("0015551234567", unusable),
+        ("+1555;ext=2", unusable),
+    ] {
+        assert_eq!(txt_reason(ContactRecord::PhoneTxt, NUMBER, &[value]).await, reason, "{value}");
+        let selected = "+1 (555) 123-4567";
+        let found = txt_reason(ContactRecord::PhoneTxt, selected, &[value]).await;
+        assert_eq!(found, reason, "however the CA writes it");
+    }
     for (value, reason) in
         [("+1 (555) 123-4567", None), ("0015551234567", unusable), ("+1555;ext=2", unusable)]
     {
-        assert_eq!(txt_reason(ContactRecord::PhoneTxt, NUMBER, &[value]).await, reason, "{value}");
+        let in_set = move |name: &str| vec![caa(name, 0, "contactphone", value)];
+        let (observation, _) = in_caa(ContactRecord::PhoneCaa, in_set).await;
+        assert_eq!(observation.reason, reason, "{value}: CAA takes spaces too");
     }
     let (_, dns) =
         validate_job(&contact_job(ContactRecord::PhoneTxt, NUMBER), |_| Say::no_data()).await;

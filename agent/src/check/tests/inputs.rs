@@ -8,6 +8,7 @@ use mpic_common::challenge::{
 
 use super::jobs::{at_fault, swapped};
 use super::*;
+use crate::testing::forwarder;
 
 fn website() -> Job {
     let headers = BTreeMap::from([("X-Header".to_owned(), "x-value".to_owned())]);
@@ -85,6 +86,21 @@ fn i20_a_prefix_is_one_label_that_begins_with_an_underscore_or_nothing() {
     let parsed = Job::parse(&swapped(&prefixed(), "_dnsauth", "")).unwrap();
     let Challenge::DnsChange(change) = parsed.dcv.unwrap().challenge else { panic!("another") };
     assert_eq!(change.prefix, None);
+}
+
+#[tokio::test]
+async fn i20_a_challenge_shorter_than_the_operator_allows_is_refused() {
+    for (job, length) in [(website(), 30), (prefixed(), 30)] {
+        for (least, refused) in [(length, None), (length + 1, Some(Reason::JobMalformed))] {
+            let dns = FakeDns::start(|_| Say::no_data()).await;
+            let mut rules = rules(&[]);
+            rules.methods.challenge_octets_min = least;
+            let checker = Checker::new(forwarder(&dns), StoppedClock(NOW), rules);
+            let observation = perform(&checker, &job).await.remove(&CheckKind::Dcv).unwrap();
+            assert_eq!(observation.verdict == Verdict::Refused, refused.is_some(), "{least}");
+            assert_eq!(observation.reason == refused, refused.is_some(), "{least}");
+        }
+    }
 }
 
 #[test]

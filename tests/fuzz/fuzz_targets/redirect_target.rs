@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| (mpic_tests::foreign::entry("redirect_target").run)(octets));

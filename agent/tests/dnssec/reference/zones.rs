@@ -2,7 +2,7 @@
 
 use domain::base::iana::Rtype;
 
-use super::{Case, compare};
+use super::{Case, ask_both, compare};
 use crate::knot::{Denial, KnotLab, KnotZone};
 
 /// What most zones have.
@@ -29,13 +29,72 @@ fn case(what: &'static str, name: &str, qtype: Rtype) -> Case {
 }
 
 /// Both top-level domains are signed as such are: `com` with RSA, NSEC3 and opt-out.
-async fn compare_over(heading: &str, zones: Vec<KnotZone>, cases: Vec<Case>) {
+async fn lab(zones: Vec<KnotZone>) -> KnotLab {
     let parents = [
         KnotZone::with("com", "", "rsasha256", OPT_OUT),
         KnotZone::with("org", "", "ecdsap256sha256", Denial::Nsec),
     ];
-    let lab = KnotLab::start(parents.into_iter().chain(zones).collect()).await;
+    KnotLab::start(parents.into_iter().chain(zones).collect()).await
+}
+
+async fn compare_over(heading: &str, zones: Vec<KnotZone>, cases: Vec<Case>) {
+    let lab = lab(zones).await;
     compare(heading, &lab.unbound, &lab.embedded, &cases).await;
+}
+
+#[tokio::test]
+async fn the_engines_agree_on_every_name_and_type_of_a_zone_however_it_is_signed() {
+    let records = "@ TXT apex\n@ MX 10 mail\nmail A 192.0.2.1\nmail AAAA 2001:db8::1\nwww A 192.0.2.2\n\
+        www CAA 0 issue \"ca.example\"\n*.wild TXT star\n*.wild MX 10 mail\nreal.wild TXT real\n\
+        deep.ent TXT deep\nc CNAME www\ncc CNAME c\ncn CNAME none\ncw CNAME a.wild\n\
+        *.cs CNAME www\nd DNAME ent\ndw DNAME wild\nlab NS ns.lab\nns.lab A 192.0.2.3\n\
+        under.wild TXT under\n* TXT any\n";
+    let zones: Vec<_> =
+        [("nsec.org", Denial::Nsec), ("nsec3.org", NSEC3), ("opt-out.org", OPT_OUT)]
+            .map(|(origin, denial)| KnotZone::with(origin, records, "ecdsap256sha256", denial))
+            .into();
+    let unsigned = KnotZone::unsigned("plain.org", records);
+    let origins: Vec<_> = ["nsec.org", "nsec3.org", "opt-out.org", "plain.org"].into();
+    let lab = lab([zones, vec![unsigned]].concat()).await;
+    let names = [
+        "",
+        "mail.",
+        "www.",
+        "none.",
+        "below.www.",
+        "wild.",
+        "a.wild.",
+        "a.b.wild.",
+        "real.wild.",
+        "below.real.wild.",
+        "ent.",
+        "deep.ent.",
+        "none.ent.",
+        "c.",
+        "cc.",
+        "cn.",
+        "cw.",
+        "a.cs.",
+        "cs.",
+        "d.",
+        "deep.d.",
+        "none.d.",
+        "dw.",
+        "a.dw.",
+        "real.dw.",
+        "a.none.",
+        "*.",
+        "*.wild.",
+    ];
+    for origin in origins {
+        for name in names {
+            for qtype in [Rtype::TXT, Rtype::CAA, Rtype::A, Rtype::MX] {
+                let case = case("", &format!("{name}{origin}"), qtype);
+                let (_, _, why) = ask_both(&lab.unbound, &lab.embedded, &case).await;
+                assert_eq!(why, "same", "{} {qtype}", case.name);
+            }
+        }
+    }
 }
 
 #[tokio::test]

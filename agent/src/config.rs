@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use mpic_common::code::PerspectiveId;
 use mpic_common::reply::PerspectiveRole;
-use mpic_runtime::config::{BusConfig, ConfigError, LogConfig, load, one_thread};
+use mpic_runtime::config::{BusConfig, ConfigError, LogConfig, TracesConfig, load, one_thread};
 use serde::{Deserialize, Serialize};
 
 pub use dns::{DnsBackend, DnsConfig, DnssecConfig, RemoteDnssec, UnsupportedAlgorithm};
@@ -78,6 +78,9 @@ pub struct Config {
     /// Logs.
     #[serde(default)]
     pub log: LogConfig,
+    /// Where traces go. Default nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traces: Option<TracesConfig>,
 }
 
 /// Room for what every observation holds, and for the evidence of most.

@@ -62,7 +62,7 @@ fn prepare(arguments: &Arguments) -> Result<Prepared, Failure> {
     let rules = config.rules()?;
     let engine = config.engine(&own)?;
     let effective = Effective::new(&config)?;
-    telemetry::init(&config.log)?;
+    telemetry::init(&config.log, config.traces.as_ref(), "mpic-agent")?;
     Ok(Prepared { config, key, directories, own, rules, engine, effective })
 }
 

@@ -24,10 +24,12 @@ use mpic_common::time::UnixMs;
 use mpic_common::wire::{Kind, encode_body, envelope};
 use mpic_runtime::bus::{self, Bus};
 use mpic_runtime::clock::Clock;
+use mpic_runtime::trace;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::check::Checker;
 use crate::deadline::Deadline;
@@ -168,10 +170,15 @@ impl<E: DnsEngine, C: Clock> Responder<E, C> {
             self.parts.drops.count(Dropped::ReplySubject, self.now());
             return;
         };
-        let Some(reply) = self.answer(&message.payload, to.as_str()).await else { return };
-        if let Err(error) = bus.publish(bus::message(to, reply)).await {
-            tracing::warn!(%error, "cannot publish a reply");
-        }
+        let span = tracing::info_span!("assignment", job = tracing::field::Empty);
+        trace::follow(&span, message.headers.as_ref());
+        let answering = async {
+            let Some(reply) = self.answer(&message.payload, to.as_str()).await else { return };
+            if let Err(error) = bus.publish(bus::traced(to, reply)).await {
+                tracing::warn!(%error, "cannot publish a reply");
+            }
+        };
+        answering.instrument(span).await;
     }
 
     /// The signed reply to the assignment in `payload`, for whoever listens on `reply_to`; none
@@ -181,6 +188,7 @@ impl<E: DnsEngine, C: Clock> Responder<E, C> {
         let own = &self.parts.identity.perspective;
         match admission::admit(payload, reply_to, own, &directory, self.now()) {
             Admission::Admitted(admitted) => {
+                tracing::Span::current().record("job", tracing::field::display(admitted.job.id));
                 self.answered.fetch_add(1, Ordering::Relaxed);
                 Some(self.reply(&admitted).await)
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mpic_common::code::{CoordinatorId, PerspectiveId};
 use mpic_common::limits::{STRAGGLER_WAIT, STRAGGLER_WAIT_MAX, STRAGGLER_WAIT_MIN};
-use mpic_runtime::config::{BusConfig, ConfigError, LogConfig, load, one_thread};
+use mpic_runtime::config::{BusConfig, ConfigError, LogConfig, TracesConfig, load, one_thread};
 use serde::{Deserialize, Serialize};
 
 /// One coordinator process.
@@ -49,6 +49,9 @@ pub struct Config {
     /// Logs.
     #[serde(default)]
     pub log: LogConfig,
+    /// Where traces go. Default nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traces: Option<TracesConfig>,
 }
 
 fn jobs_max() -> NonZeroUsize {

@@ -14,6 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::field::{Empty, display};
+use tracing::{Instrument, Span};
 
 use mpic_common::code::{CaId, PerspectiveId};
 use mpic_common::job::PrimaryMode;
@@ -23,6 +25,7 @@ use mpic_common::subject;
 use mpic_common::time::UnixMs;
 use mpic_runtime::bus::{Bus, Subscription};
 use mpic_runtime::clock::Clock;
+use mpic_runtime::trace;
 
 use crate::admission::{Admitted, Refusal, admit};
 use crate::attempt::Plan;
@@ -69,6 +72,8 @@ struct Request {
     reply: async_nats::Subject,
     payload: Bytes,
     arrived: Instant,
+    /// All that is done for the job.
+    span: Span,
 }
 
 /// How often what was only counted goes on record.
@@ -99,9 +104,15 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
             };
             let Some(message) = message else { break };
             if let Some(request) = Request::read(message) {
+                let span = request.span.clone();
                 match Arc::clone(&self.permits).try_acquire_owned() {
-                    Ok(permit) => drop(tasks.spawn(Arc::clone(&self).handle(request, permit))),
-                    Err(_) => drop(tasks.spawn(Arc::clone(&self).turn_away(request))),
+                    Ok(permit) => {
+                        let handling = Arc::clone(&self).handle(request, permit);
+                        tasks.spawn(handling.instrument(span));
+                    }
+                    Err(_) => {
+                        tasks.spawn(Arc::clone(&self).turn_away(request).instrument(span));
+                    }
                 }
             }
         }
@@ -123,6 +134,8 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
             Ok(admitted) => admitted,
             Err(refusal) => return self.refuse(&request, refusal).await,
         };
+        request.span.record("job", display(admitted.job.id));
+        request.span.record("identifier", display(&admitted.job.identifier));
         if !self.is_new(&request, &admitted).await {
             return;
         }
@@ -293,7 +306,9 @@ impl Request {
         if reply.is_none() {
             tracing::warn!(%ca, "a job without an inbox of its CA is dropped");
         }
-        Some(Self { ca, reply: reply?, payload: message.payload, arrived: Instant::now() })
+        let span = tracing::info_span!("job", job = Empty, identifier = Empty);
+        trace::follow(&span, message.headers.as_ref());
+        Some(Self { ca, reply: reply?, payload: message.payload, arrived: Instant::now(), span })
     }
 }
 

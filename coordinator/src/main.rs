@@ -54,7 +54,7 @@ fn prepare(arguments: &Arguments) -> Result<Prepared, Failure> {
         key: key.public(),
     };
     let candidates = Candidates { source, primary: config.primary.clone() };
-    telemetry::init(&config.log)?;
+    telemetry::init(&config.log, config.traces.as_ref(), "mpic-coordinator")?;
     let document = candidates.load(SystemClock.now())?;
     Ok(Prepared { config, candidates, document, key, secret })
 }

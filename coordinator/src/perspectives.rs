@@ -10,6 +10,7 @@ use async_nats::{Message, StatusCode};
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
+use tracing::Instrument;
 
 use mpic_common::code::{CoordinatorId, PerspectiveId};
 use mpic_common::directory::Directory;
@@ -22,6 +23,7 @@ use mpic_common::subject;
 use mpic_common::wire::{Envelope, Kind};
 use mpic_runtime::bus::Bus;
 use mpic_runtime::clock::Clock;
+use mpic_runtime::trace;
 
 use crate::attempt::Heard;
 use crate::multiplexer::{Answers, Multiplexer};
@@ -89,6 +91,7 @@ const REPEAT_AFTER_BUSY: Duration = Duration::from_millis(50);
 
 impl<C: Clock + Clone> Perspectives for NatsPerspectives<C> {
     fn ask(&self, question: Question) -> impl Future<Output = Answered> + Send + 'static {
+        let span = tracing::info_span!("perspective", perspective = %question.perspective);
         Asking {
             answers: self.replies.answers(),
             nats: self.clone(),
@@ -97,6 +100,7 @@ impl<C: Clock + Clone> Perspectives for NatsPerspectives<C> {
             refusals: 0,
         }
         .run()
+        .instrument(span)
     }
 }
 
@@ -177,7 +181,7 @@ impl<C: Clock + Clone> Asking<C> {
             subject: subject::check(perspective).into(),
             reply: Some(reply.into()),
             payload: self.question.assignment.clone(),
-            headers: None,
+            headers: trace::headers(),
         });
         if let Err(error) = sent.await {
             tracing::warn!(%perspective, %error, "cannot send the assignment");

@@ -14,6 +14,7 @@ use mpic_common::code::CoordinatorId;
 use mpic_common::subject;
 use mpic_common::time::UnixMs;
 use mpic_runtime::bus::Bus;
+use mpic_runtime::trace;
 
 use crate::multiplexer::{Answers, Multiplexer};
 use crate::records::{ReadError, Records};
@@ -186,6 +187,7 @@ impl Recorder {
         let mut headers = HeaderMap::new();
         headers.insert(header::NATS_MESSAGE_ID, publication.id.as_str());
         headers.insert(header::NATS_EXPECTED_STREAM, subject::AUDIT_STREAM);
+        trace::inject(&mut headers);
         let sent = self.bus.publish(OutboundMessage {
             subject: publication.subject.clone().into(),
             reply: Some(subject::puback(&self.coordinator, &token).into()),

@@ -4,6 +4,7 @@
 mod deputies;
 mod doors;
 mod rights;
+mod traces;
 
 /// A small fleet with two of everyone whom another could be taken for.
 const FLEET: &str = r#"

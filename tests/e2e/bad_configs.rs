@@ -23,6 +23,7 @@ fn fleet(dir: &Path, policy: Policy) -> Fleet {
         internet: Internet::Loopback(Content::new().into_table()),
         policy,
         bus_port: None,
+        traces: None,
     };
     let fleet = Fleet::plan(dir, options).unwrap();
     fleet.write(SystemClock.now()).unwrap();

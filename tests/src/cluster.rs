@@ -15,6 +15,7 @@ use mpic_common::directory::Directory;
 use mpic_common::policy::{Policy, Profile};
 use mpic_common::signature::SigningKey;
 use mpic_runtime::clock::{Clock, SystemClock};
+use mpic_runtime::config::TracesConfig;
 use mpic_runtime::{keys, stream};
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -36,13 +37,22 @@ pub struct Choices {
     pub absent: Vec<String>,
     /// Octets of the stream of records.
     pub stream_octets_max: i64,
+    /// Where every process sends its traces.
+    pub traces: Option<TracesConfig>,
 }
 
 impl Choices {
     /// Six remotes and a coordinator that look at `internet`.
     pub fn of(internet: Content) -> Self {
         let absent = Vec::new();
-        Self { internet, remotes: 6, coordinators: 1, absent, stream_octets_max: 1 << 30 }
+        Self {
+            internet,
+            remotes: 6,
+            coordinators: 1,
+            absent,
+            stream_octets_max: 1 << 30,
+            traces: None,
+        }
     }
 
     /// The same without these processes.
@@ -84,6 +94,7 @@ impl Cluster {
             internet: Internet::Loopback(choices.internet.into_table()),
             policy: Policy::of(Profile::Strict),
             bus_port: None,
+            traces: choices.traces.clone(),
         };
         let fleet = Fleet::plan(dir.path(), options).unwrap();
         fleet.write(SystemClock.now()).unwrap();

@@ -40,6 +40,7 @@ impl Content {
             internet: Internet::Loopback(toml::Table::new()),
             policy: Policy::of(Profile::Strict),
             bus_port: None,
+            traces: None,
         };
         let fleet = Fleet::plan(dir.path(), options).unwrap();
         let content = demo::content(fleet.primary(), fleet.remotes()).unwrap();

@@ -11,6 +11,7 @@
 pub mod cases;
 pub mod certification_authority;
 pub mod cluster;
+pub mod collector;
 pub mod described;
 pub mod foreign;
 pub mod internet;

@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::timeout;
 
 use crate::nats::BusError;
+use crate::trace;
 
 /// A connection to the bus.
 pub trait Bus: fmt::Debug + Send + Sync + 'static {
@@ -64,6 +65,11 @@ const SEND_WAIT: Duration = Duration::from_millis(250);
 /// A message without headers and reply subject.
 pub fn message(subject: impl Into<Subject>, payload: Bytes) -> OutboundMessage {
     OutboundMessage { subject: subject.into(), reply: None, payload, headers: None }
+}
+
+/// The same, with the trace of the current span.
+pub fn traced(subject: impl Into<Subject>, payload: Bytes) -> OutboundMessage {
+    OutboundMessage { headers: trace::headers(), ..message(subject, payload) }
 }
 
 impl Bus for Client {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_nats::{Client, RequestErrorKind};
 use bytes::Bytes;
+use tracing::Instrument;
 
 use mpic_common::code::CaId;
 use mpic_common::directory::{Directory, Owner};
@@ -22,6 +23,7 @@ use mpic_common::wire::{Envelope, Kind, Malformed, decode_body, envelope};
 use crate::clock::Clock;
 use crate::config::BusConfig;
 use crate::nats::{self, BusError, Role};
+use crate::trace;
 
 pub use proof::NoProof;
 
@@ -148,10 +150,15 @@ impl CaClient {
 
     /// Sends the octets once and gives what came back, unverified.
     pub async fn ask(&self, submission: &Submission) -> Result<Bytes, String> {
-        let request = async_nats::Request::new()
+        let span = tracing::info_span!("submit", job = %submission.job);
+        let mut request = async_nats::Request::new()
             .payload(submission.octets.clone().into())
             .timeout(Some(submission.budget + Duration::from_secs(2)));
-        match self.client.send_request(subject::job(&self.ca), request).await {
+        if let Some(headers) = span.in_scope(trace::headers) {
+            request = request.headers(headers);
+        }
+        let asked = self.client.send_request(subject::job(&self.ca), request);
+        match asked.instrument(span).await {
             Ok(message) => Ok(message.payload),
             Err(error) if error.kind() == RequestErrorKind::NoResponders => {
                 Err("no coordinator serves this CA".to_owned())

@@ -146,6 +146,23 @@ pub struct LogConfig {
     pub format: LogFormat,
 }
 
+/// Where traces go.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TracesConfig {
+    /// Where a collector takes OTLP over HTTP: the whole URL, such as
+    /// `http://127.0.0.1:4318/v1/traces`. Required.
+    pub endpoint: String,
+    /// The share of traces that begin here and are kept, 0 to 1; what began elsewhere is kept as
+    /// it was begun. Default 1.
+    #[serde(default = "all")]
+    pub ratio: f64,
+}
+
+fn all() -> f64 {
+    1.0
+}
+
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -13,6 +13,7 @@ pub mod readiness;
 pub mod stream;
 pub mod supervisor;
 pub mod telemetry;
+pub mod trace;
 
 /// Name, version and source revision, as records and replies state it.
 pub const SOFTWARE: &str = concat!("mpic/", env!("CARGO_PKG_VERSION"));

@@ -10,6 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::config::ConfigError;
 use crate::nats::BusError;
+use crate::telemetry;
 
 /// `EX_CONFIG` of sysexits(3): the configuration must be mended before a restart helps.
 pub const EXIT_CONFIG: u8 = 78;
@@ -97,7 +98,7 @@ where
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, 1),
     };
-    match runtime.block_on(run(prepared)) {
+    match runtime.block_on(telemetry::during(run(prepared))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_denied(&*error) => fail(&*error, EXIT_DENIED),
         Err(error) => fail(&*error, 1),

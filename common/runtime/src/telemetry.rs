@@ -1,18 +1,80 @@
-//! Logs: to standard error, as text or JSON.
+//! Logs, to standard error, as text or JSON; and traces, to a collector, where one is configured.
 
-use tracing_subscriber::EnvFilter;
+mod collector;
 
-use crate::config::{ConfigError, LogConfig, LogFormat};
+use std::sync::OnceLock;
+use std::time::Duration;
 
-/// Starts logging; called once, first thing in `main`.
-pub fn init(config: &LogConfig) -> Result<(), ConfigError> {
-    let filter = filter(config)?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match config.format {
-        LogFormat::Text => logs.with_ansi(false).init(),
-        LogFormat::Json => logs.json().init(),
-    }
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tokio::runtime::Handle;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use crate::config::{ConfigError, LogConfig, LogFormat, TracesConfig};
+
+/// What sends spans, where a collector is configured; there is one a process.
+static TRACES: OnceLock<SdkTracerProvider> = OnceLock::new();
+
+/// Where spans are sent from: their exporter's thread has no runtime of its own.
+static RUNTIME: OnceLock<Handle> = OnceLock::new();
+
+/// How long a process that ends may take to send what it has.
+const SHUTDOWN_WAIT: Duration = Duration::from_secs(3);
+
+/// Starts logging, and tracing where `traces` says so; called once. `service` is the process's
+/// name in traces. Spans leave once `during` runs.
+pub fn init(
+    log: &LogConfig,
+    traces: Option<&TracesConfig>,
+    service: &'static str,
+) -> Result<(), ConfigError> {
+    let filter = filter(log)?;
+    let spans = traces.map(|config| collector::provider(config, service)).transpose()?;
+    let spans = spans.map(|provider| {
+        let spans = provider.tracer("mpic");
+        // A second call would find the subscriber set, and change nothing.
+        let _ = TRACES.set(provider);
+        tracing_opentelemetry::layer()
+            .with_tracer(spans)
+            .with_location(false)
+            .with_threads(false)
+            .with_tracked_inactivity(false)
+            .with_filter(filter_fn(|metadata| {
+                metadata.is_span() && metadata.target().starts_with("mpic")
+            }))
+    });
+    let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let logs = match log.format {
+        LogFormat::Text => logs.with_ansi(false).with_filter(filter).boxed(),
+        LogFormat::Json => logs.json().with_filter(filter).boxed(),
+    };
+    tracing_subscriber::registry().with(logs).with(spans).init();
     Ok(())
+}
+
+/// Whether spans are sent anywhere.
+pub(crate) fn is_tracing() -> bool {
+    TRACES.get().is_some()
+}
+
+/// Runs what a process is for, and then sends what is left of its spans.
+pub async fn during<T>(work: impl Future<Output = T>) -> T {
+    // A second call would find the same runtime.
+    let _ = RUNTIME.set(Handle::current());
+    let done = work.await;
+    shutdown().await;
+    done
+}
+
+async fn shutdown() {
+    let Some(provider) = TRACES.get() else { return };
+    let ended = tokio::task::spawn_blocking(|| provider.shutdown_with_timeout(SHUTDOWN_WAIT)).await;
+    if !matches!(ended, Ok(Ok(()))) {
+        tracing::warn!("some spans did not reach the collector");
+    }
 }
 
 /// The configured filter, behind what is silent unless the configuration names it.

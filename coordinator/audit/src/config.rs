@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mpic_common::octets::Hash;
 use mpic_common::subject;
-use mpic_runtime::config::{BusConfig, ConfigError, LogConfig};
+use mpic_runtime::config::{BusConfig, ConfigError, LogConfig, TracesConfig};
 use mpic_runtime::keys::{self, KeyFileError};
 use serde::Deserialize;
 use thiserror::Error;
@@ -26,6 +26,9 @@ pub struct Config {
     /// What the process says of itself.
     #[serde(default)]
     pub log: LogConfig,
+    /// Where traces go. Default nowhere.
+    #[serde(default)]
+    pub traces: Option<TracesConfig>,
     /// The directory of the shards. It must exist.
     pub data_dir: PathBuf,
     /// The directory of this log below it, such as `2026h2`.

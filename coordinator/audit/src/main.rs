@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return process::fail(&error, 1),
     };
-    match runtime.block_on(serve(arguments, config)) {
+    match runtime.block_on(telemetry::during(serve(arguments, config))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => process::fail(&error, error.code()),
     }
@@ -51,7 +51,7 @@ fn configure() -> Result<(Arguments, Config), Box<dyn Error>> {
     let config: Config = config::load(&arguments.config)?;
     config.key()?;
     nats::check(&config.bus)?;
-    telemetry::init(&config.log)?;
+    telemetry::init(&config.log, config.traces.as_ref(), "mpic-audit")?;
     Ok((arguments, config))
 }
 

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use mpic_common::code::CaId;
 use mpic_common::directory::{Directory, DirectoryError};
 use mpic_common::signature::{PublicKey, SigningKey};
-use mpic_runtime::config::{self, BusConfig, ConfigError};
+use mpic_runtime::config::{self, BusConfig, ConfigError, LogConfig, TracesConfig};
 use mpic_runtime::keys::{self, KeyFileError};
+use mpic_runtime::telemetry;
 use serde::{Deserialize, Serialize};
 
 /// What `client.toml` says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClientConfig {
     /// The CA to ask as. Required.
@@ -32,6 +33,9 @@ pub struct ClientConfig {
     /// The bus, as who looks from outside: `mpic status`. Default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ops: Option<BusConfig>,
+    /// Where traces go. Default nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traces: Option<TracesConfig>,
 }
 
 /// What `mpic provision` reads.
@@ -74,6 +78,15 @@ impl ClientConfig {
             .parse()
             .map_err(|error| ConfigError::key("directory_root", &self.directory_root, error))?;
         Ok(Directory::open(&config::read(&self.directory_file)?, &root)?)
+    }
+
+    /// Has traces sent where they are to go, while `telemetry::during` runs; called once.
+    pub fn trace(&self) -> Result<(), ConfigError> {
+        let errors = LogConfig { filter: "error".to_owned(), ..LogConfig::default() };
+        match &self.traces {
+            Some(traces) => telemetry::init(&errors, Some(traces), "mpic"),
+            None => Ok(()),
+        }
     }
 
     /// The key that signs jobs, if there is one.

@@ -38,7 +38,7 @@ use mpic_common::reply::PerspectiveRole;
 use mpic_common::signature::PublicKey;
 use mpic_common::time::UnixMs;
 use mpic_common::wire::Malformed;
-use mpic_runtime::config::BusConfig;
+use mpic_runtime::config::{BusConfig, TracesConfig};
 use mpic_runtime::keys::KeyFileError;
 
 use crate::client::ClientConfig;
@@ -75,6 +75,8 @@ pub struct Options {
     pub policy: Policy,
     /// The port of the bus on loopback; nil takes a free one at each start.
     pub bus_port: Option<NonZeroU16>,
+    /// Where every process sends its traces.
+    pub traces: Option<TracesConfig>,
 }
 
 /// An Internet to look at.
@@ -283,7 +285,8 @@ impl Fleet {
         let layout = &self.layout;
         let mut store = Store::new(Mode::Write);
         let root = Keys::load_or_create(&mut store, layout, &self.plan)?.root.public();
-        let shared = Shared { layout, root, servers: vec![bus.to_owned()] };
+        let traces = self.options.traces.clone();
+        let shared = Shared { layout, root, servers: vec![bus.to_owned()], traces };
         let audit = audit::config(&shared, &layout.log_data(), ORIGIN);
         store.toml(&layout.config("audit"), &audit)?;
         for member in self.members() {
@@ -360,6 +363,7 @@ fn client(shared: &Shared<'_>, ca: &CaEntry, log: Option<(PathBuf, PathBuf)>) ->
         log_key_file,
         bus: shared.bus(&party),
         ops: Some(shared.bus(&Party::Ops)),
+        traces: shared.traces.clone(),
     }
 }
 
@@ -453,6 +457,7 @@ struct Shared<'a> {
     layout: &'a Layout,
     root: PublicKey,
     servers: Vec<String>,
+    traces: Option<TracesConfig>,
 }
 
 impl Shared<'_> {

@@ -17,6 +17,7 @@ use mpic_common::policy::Outcome;
 use mpic_common::record::{RefusalCode, RefusalRecord};
 use mpic_runtime::ca_client::{CaClient, Submission, Submitted};
 use mpic_runtime::clock::{Clock, SystemClock};
+use mpic_runtime::telemetry;
 use tokio::time::Instant;
 
 use super::{Certificate, Dir, Exit, Failure};
@@ -107,9 +108,10 @@ impl Check {
         let config = ClientConfig::load(&client).map_err(Failure::malformed)?;
         let directory = config.directory()?;
         let submission = self.submission(&config)?;
+        config.trace().map_err(Failure::malformed)?;
         let ca = CaClient::connect(&config.bus, config.ca.clone()).await?;
         let sent = Instant::now();
-        let submitted = ca.submit(&submission, &directory, &SystemClock).await?;
+        let submitted = telemetry::during(ca.submit(&submission, &directory, &SystemClock)).await?;
         let elapsed = sent.elapsed();
         match submitted {
             Submitted::Refused(refusal) => self.show_refusal(out, &refusal),

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use mpic_common::policy::{Policy, Profile};
 use mpic_common::subject;
 use mpic_runtime::clock::{Clock, SystemClock};
-use mpic_runtime::config::BusConfig;
+use mpic_runtime::config::{BusConfig, TracesConfig};
 use mpic_runtime::nats::{self, Role};
 use mpic_runtime::stream;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -39,6 +39,9 @@ pub struct Up {
     /// The validating resolver that the perspectives ask about the public Internet
     #[arg(long, value_name = "ADDR", default_value_t = resolver::LOCAL)]
     forwarder: SocketAddr,
+    /// Where a collector takes the traces of all processes, by OTLP over HTTP
+    #[arg(long, value_name = "URL")]
+    traces: Option<String>,
 }
 
 const EXAMPLES: &str = "\
@@ -87,12 +90,15 @@ impl Up {
     }
 
     fn plan(&self) -> Result<Fleet, Box<dyn std::error::Error + Send + Sync>> {
+        let collected = |endpoint| TracesConfig { endpoint, ratio: 1.0 };
+        let traces = self.traces.clone().map(collected);
         let options = |internet| Options {
             remotes: self.remotes,
             coordinators: NonZeroUsize::MIN,
             internet,
             policy: Policy::of(Profile::Strict),
             bus_port: None,
+            traces: traces.clone(),
         };
         let dir = self.dir.path();
         let fleet = Fleet::plan(&dir, options(Internet::Real))?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use mpic_common::code::PerspectiveId;
 use mpic_common::reply::PerspectiveRole;
-use mpic_runtime::config::BusConfig;
+use mpic_runtime::config::{BusConfig, TracesConfig};
 use serde::Serialize;
 
 use super::party::Party;
@@ -20,6 +20,8 @@ struct Config<'a> {
     directory_root: String,
     key_file: PathBuf,
     bus: BusConfig,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traces: Option<TracesConfig>,
     dns: Dns,
 }
 
@@ -80,6 +82,7 @@ pub(super) fn config(
         directory_root: shared.root.to_string(),
         key_file: layout.key(&party.name()),
         bus: shared.bus(&party),
+        traces: shared.traces.clone(),
         dns: Dns {
             backend: forwarder.is_none().then_some("embedded"),
             forwarder,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mpic_runtime::config::BusConfig;
+use mpic_runtime::config::{BusConfig, TracesConfig};
 use serde::Serialize;
 
 use super::party::Party;
@@ -15,6 +15,8 @@ pub(super) struct Config<'a> {
     origin: &'a str,
     log_key_file: PathBuf,
     bus: BusConfig,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traces: Option<TracesConfig>,
 }
 
 /// For the log `origin`, whose last element is its directory below `data_dir`.
@@ -25,5 +27,6 @@ pub(super) fn config<'a>(shared: &Shared<'_>, data_dir: &Path, origin: &'a str) 
         origin,
         log_key_file: shared.layout.key(keys::LOG),
         bus: shared.bus(&Party::Audit),
+        traces: shared.traces.clone(),
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use mpic_common::code::{CoordinatorId, PerspectiveId};
-use mpic_runtime::config::BusConfig;
+use mpic_runtime::config::{BusConfig, TracesConfig};
 use serde::Serialize;
 
 use super::party::Party;
@@ -19,6 +19,8 @@ pub(super) struct Config<'a> {
     primary: &'a PerspectiveId,
     relaxations: Vec<String>,
     bus: BusConfig,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traces: Option<TracesConfig>,
 }
 
 /// One that takes the relaxations of the agents that it asks.
@@ -38,5 +40,6 @@ pub(super) fn config<'a>(
         primary,
         relaxations,
         bus: shared.bus(&party),
+        traces: shared.traces.clone(),
     }
 }

@@ -70,7 +70,9 @@ impl Generated {
             let config = bus::config(&self.server(server), &users);
             store.derived(&self.server_config(server), config)?;
         }
-        let shared = Shared { layout: &self.installed, root, servers: self.urls() };
+        // Collectors are settings of the description.
+        let (servers, traces) = (self.urls(), None);
+        let shared = Shared { layout: &self.installed, root, servers, traces };
         self.write_configs(&mut store, &shared)?;
         self.write_streams(&mut store)?;
         store.derived(&layout.dir().join("FILES"), self.manifest())?;
@@ -163,7 +165,8 @@ impl Generated {
             store
                 .toml(&layout.config(&format!("client-{}", ca.code)), &client(shared, ca, None))?;
         }
-        let here = Shared { layout, root: shared.root, servers: shared.servers.clone() };
+        let here =
+            Shared { layout, root: shared.root, servers: shared.servers.clone(), traces: None };
         if let Some(ca) = self.plan.cas.first() {
             store.toml(&layout.client(), &client(&here, ca, None))?;
         }

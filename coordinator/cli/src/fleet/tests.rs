@@ -18,6 +18,7 @@ fn options(remotes: usize) -> Options {
         internet: Internet::Loopback(toml::Table::new()),
         policy: Policy::of(Profile::Strict),
         bus_port: None,
+        traces: None,
     }
 }
 

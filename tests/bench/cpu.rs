@@ -48,7 +48,7 @@ fn group_of(process: &str) -> &'static str {
 }
 
 /// User and system time of a process, from `/proc/PID/stat`.
-fn seconds(pid: &str) -> f64 {
+pub(crate) fn seconds(pid: &str) -> f64 {
     // Every Linux counts these in hundredths of a second.
     const TICKS_PER_SECOND: f64 = 100.0;
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();

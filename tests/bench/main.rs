@@ -1,5 +1,6 @@
 //! How many corroborations a second, at what cost, on this machine: a whole system of one primary
-//! and six remotes, everything signed and recorded, CAA and http-01 on the small Internet.
+//! and six remotes, everything signed and recorded, CAA and http-01 on the small Internet. Then
+//! one agent alone.
 //!
 //! Numbers are for reading beside one another, taken in one run; nothing is asserted. Build the
 //! processes first, in the same profile:
@@ -7,9 +8,12 @@
 //! ```text
 //! cargo build --release --workspace --bins && cargo bench -p mpic-tests
 //! ```
+//!
+//! `cargo bench -p mpic-tests -- system` or `-- agent` runs one of the two.
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a broken benchmark should panic")]
 
+mod agent;
 mod cpu;
 
 use std::sync::Arc;
@@ -47,18 +51,29 @@ const MEASURED: Duration = Duration::from_secs(6);
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let cluster = Cluster::start(Content::new().honest(SITE)).await;
-        let ca = Arc::new(CertificationAuthority::of(&cluster).await);
-        print_head();
-        for load in loads() {
-            run(&ca, load, WARM_UP).await;
-            let before = Cpu::of(&cluster.pids());
-            let (latencies, elapsed) = run(&ca, load, MEASURED).await;
-            let cpu = Cpu::of(&cluster.pids()).since(&before);
-            print_row(load, &Measured { latencies, elapsed, cpu });
-        }
-    });
+    let named: Vec<_> =
+        std::env::args().filter(|name| name == "system" || name == "agent").collect();
+    let is_wanted = |name: &str| named.is_empty() || named.iter().any(|wanted| wanted == name);
+    if is_wanted("system") {
+        runtime.block_on(system());
+    }
+    if is_wanted("agent") {
+        runtime.block_on(agent::run());
+    }
+}
+
+/// The whole system under each load.
+async fn system() {
+    let cluster = Cluster::start(Content::new().honest(SITE)).await;
+    let ca = Arc::new(CertificationAuthority::of(&cluster).await);
+    print_head();
+    for load in loads() {
+        run(&ca, load, WARM_UP).await;
+        let before = Cpu::of(&cluster.pids());
+        let (latencies, elapsed) = run(&ca, load, MEASURED).await;
+        let cpu = Cpu::of(&cluster.pids()).since(&before);
+        print_row(load, &Measured { latencies, elapsed, cpu });
+    }
 }
 
 fn loads() -> impl Iterator<Item = Load> {

@@ -52,6 +52,8 @@ enum Ds {
 pub(crate) struct KnotLab {
     pub(crate) embedded: Embedded,
     pub(crate) unbound: Unbound,
+    /// Where the servers of second-level zones should be, and where they are.
+    pub(crate) zones_behind: (SocketAddr, SocketAddr),
     _servers: Vec<Process>,
     _dir: TempDir,
 }
@@ -123,7 +125,20 @@ impl KnotZone {
 
 impl KnotLab {
     /// `zones` below the root, which is signed, with their parents among them.
-    pub(crate) async fn start(mut zones: Vec<KnotZone>) -> Self {
+    pub(crate) async fn start(zones: Vec<KnotZone>) -> Self {
+        Self::start_at(zones, |own, level| own(level + 1)).await
+    }
+
+    /// The same, but nobody is at the address of the second-level zones yet: their server is at
+    /// another.
+    pub(crate) async fn start_behind(zones: Vec<KnotZone>) -> Self {
+        Self::start_at(zones, |own, level| own(if level == 2 { 200 } else { level + 1 })).await
+    }
+
+    async fn start_at(
+        mut zones: Vec<KnotZone>,
+        server: impl Fn(&dyn Fn(u8) -> IpAddr, u8) -> IpAddr,
+    ) -> Self {
         zones.push(KnotZone::signed("", ""));
         let own = own_addresses();
         let address = |zone: &KnotZone| own(u8::try_from(zone.level() + 1).unwrap());
@@ -133,14 +148,15 @@ impl KnotLab {
         let mut servers = Vec::new();
         for level in 0..=zones.iter().map(KnotZone::level).max().unwrap() {
             let of_level: Vec<_> = zones.iter().filter(|zone| zone.level() == level).collect();
-            let at = SocketAddr::new(address(of_level[0]), port);
+            let at = SocketAddr::new(server(&own, u8::try_from(level).unwrap()), port);
             servers.push(serve(&of_level, at, dir.path()).await);
         }
         let stubs =
             zones.iter().map(|zone| (zone.origin.to_owned(), SocketAddr::new(address(zone), port)));
         let unbound = Unbound::start(SocketAddr::new(own(250), port), &anchor, stubs).await;
         let embedded = Embedded::new(settings(own(1), port, &anchor));
-        Self { embedded, unbound, _servers: servers, _dir: dir }
+        let zones_behind = (SocketAddr::new(own(3), port), SocketAddr::new(server(&own, 2), port));
+        Self { embedded, unbound, zones_behind, _servers: servers, _dir: dir }
     }
 }
 

@@ -11,6 +11,7 @@ mod knot;
 mod octets;
 mod process;
 mod reference;
+mod replayed;
 mod signed;
 mod unbound;
 mod world;

@@ -23,9 +23,9 @@ use mpic_common::observation::ResolverIdentity;
 use mpic_common::perspective::RegionalInternetRegistry;
 
 pub(crate) use authority::answer;
-pub(crate) use server::{Asked, Say, Zones, free_port};
+pub(crate) use server::{Asked, Say, Zones, compose, free_port};
 use server::{Script, Server, honest};
-pub(crate) use zone::{Record, Signing, Zone, name, now, record, renamed};
+pub(crate) use zone::{Owner, Record, Signing, Zone, covers, name, now, record, renamed};
 
 use crate::unbound::{Modules, Unbound};
 

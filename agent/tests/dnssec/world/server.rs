@@ -180,7 +180,7 @@ impl Desk {
 }
 
 /// With the question's case as it was, and TC=1 if it is more than UDP should carry.
-fn compose(query: &Message<&[u8]>, say: &Say, tcp: bool) -> Vec<u8> {
+pub(crate) fn compose(query: &Message<&[u8]>, say: &Say, tcp: bool) -> Vec<u8> {
     let whole = fill(query, say);
     if tcp || whole.len() <= UDP_OCTETS {
         return whole;

@@ -6,7 +6,7 @@
 mod admission;
 mod document;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 pub use admission::NotAdmitted;
@@ -44,6 +44,12 @@ pub struct Key {
     pub owner: Owner,
     validity: Validity,
     revoked_ms: Option<UnixMs>,
+}
+
+impl Key {
+    fn holds(&self, at: UnixMs) -> bool {
+        self.validity.covers(at) && self.revoked_ms.is_none_or(|revoked| at < revoked)
+    }
 }
 
 /// Whom a key speaks for. No key speaks for two.
@@ -229,11 +235,23 @@ impl Directory {
             .map(|listed| &listed.perspective)
     }
 
+    /// Every perspective in force at `at` that can sign what it saw, sorted by code.
+    pub fn able(&self, at: UnixMs) -> impl Iterator<Item = &Perspective> {
+        let signers: BTreeSet<_> = self
+            .keys
+            .values()
+            .filter(|key| key.holds(at))
+            .filter_map(|key| match &key.owner {
+                Owner::Agent(perspective) => Some(perspective),
+                _ => None,
+            })
+            .collect();
+        self.perspectives(at).filter(move |one| signers.contains(&one.code))
+    }
+
     /// The key of this id, if it is in force at `at`: listed, in its validity, not revoked.
     pub fn key(&self, id: KeyId, at: UnixMs) -> Option<&Key> {
-        self.keys.get(&id).filter(|key| {
-            key.validity.covers(at) && key.revoked_ms.is_none_or(|revoked| at < revoked)
-        })
+        self.keys.get(&id).filter(|key| key.holds(at))
     }
 
     /// This document less all that `newer` revokes, ends or leaves out. It keeps its hash: what is

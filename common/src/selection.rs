@@ -88,7 +88,7 @@ pub fn select(
                 .ok_or(SelectionError::NoExternalPrimary)?,
         ),
     };
-    let candidates = candidates(primary, directory.perspectives(at), seed);
+    let candidates = candidates(primary, directory.able(at), seed);
     let needs = Needs::of(job, directory.policy(), at);
     let remotes = needs.meet(&candidates)?;
     Ok(Cohort::new(primary, &remotes)?)

@@ -142,7 +142,7 @@ impl<C: Clock + Clone> Asking<C> {
             };
             let said = self.read(&message);
             match said {
-                Said::Heard(heard) => return self.end(heard),
+                Said::Heard(heard) => return self.end(heard, &message),
                 Said::NoResponders if self.is_final() => {
                     return Answered::Missing(Missing::NoResponders);
                 }
@@ -155,9 +155,8 @@ impl<C: Clock + Clone> Asking<C> {
     }
 
     /// The first reply that counts; what else comes is noticed as long as the job lasts.
-    fn end(self, heard: Box<Heard>) -> Answered {
-        let counted = Hash::of(&heard.octets);
-        self.question.rejections.watch(self.question.perspective, self.answers, counted);
+    fn end(self, heard: Box<Heard>, message: &Message) -> Answered {
+        self.question.rejections.watch(self.question.perspective, self.answers, message);
         Answered::Heard(heard)
     }
 

@@ -1,5 +1,6 @@
 //! Replies to one job that do not count, as they come.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_nats::Message;
@@ -28,6 +29,8 @@ struct Answered {
     answers: Answers,
     /// SHA-256 of the reply that counts.
     counted: Hash,
+    /// The sends that are answered, by the subjects of their replies.
+    sends: BTreeSet<String>,
 }
 
 /// Rejected replies that one record holds: a hostile perspective must not fill it.
@@ -39,24 +42,28 @@ impl Rejections {
         self.found().push(rejected(perspective, message, at, why));
     }
 
-    /// The reply of `perspective` with the hash `counted` counts: whatever else it answers does
-    /// not.
-    pub fn watch(&self, perspective: PerspectiveId, answers: Answers, counted: Hash) {
-        self.found().answered.push(Answered { perspective, answers, counted });
+    /// The reply of `perspective` in `message` counts: whatever else it answers does not. A further
+    /// send may bring the same octets, since an agent that is asked twice answers twice alike.
+    pub fn watch(&self, perspective: PerspectiveId, answers: Answers, message: &Message) {
+        let (counted, sends) = (Hash::of(&message.payload), [message.subject.to_string()].into());
+        self.found().answered.push(Answered { perspective, answers, counted, sends });
     }
 
     /// Takes those that came since this was last called; what is read only now came by `now`.
     pub fn take(&self, now: UnixMs) -> Vec<RejectedRecord> {
         let mut found = self.found();
         let mut answered = std::mem::take(&mut found.answered);
-        for Answered { perspective, answers, counted } in &mut answered {
+        for Answered { perspective, answers, counted, sends } in &mut answered {
             while let Some(message) = answers.try_next() {
+                let mut twice = rejected(perspective, &message, now, Rejected::Duplicate);
+                let is_same = twice.hash == *counted;
+                let is_first = sends.insert(message.subject.to_string());
                 // What the server itself says answers nothing twice.
-                if message.status.is_none() {
-                    let mut twice = rejected(perspective, &message, now, Rejected::Duplicate);
-                    twice.raw = twice.raw.filter(|_| twice.hash != *counted);
-                    found.push(twice);
+                if message.status.is_some() || (is_same && is_first) {
+                    continue;
                 }
+                twice.raw = twice.raw.filter(|_| !is_same);
+                found.push(twice);
             }
         }
         found.answered = answered;
@@ -70,8 +77,13 @@ impl Rejections {
 }
 
 impl Found {
+    /// The same octets for the same reason are one line, however often they came.
     fn push(&mut self, rejected: RejectedRecord) {
-        if self.rejected.len() < REJECTIONS_MAX {
+        let is_known = self.rejected.iter().any(|known| {
+            (&known.perspective, known.reason, known.hash)
+                == (&rejected.perspective, rejected.reason, rejected.hash)
+        });
+        if !is_known && self.rejected.len() < REJECTIONS_MAX {
             self.rejected.push(rejected);
         }
     }

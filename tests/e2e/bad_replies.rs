@@ -92,7 +92,7 @@ impl World {
     ) -> DecisionRecord {
         let mut played = self.played.lock().await;
         let saying = async {
-            let received = played.assignment().await;
+            let received = played.assignment(job).await;
             let honest = played.pass(&received);
             for octets in say(&played, &received, honest) {
                 played.send(&received, octets).await;
@@ -323,9 +323,9 @@ async fn a_busy_agent_is_asked_again(world: &World) {
     let mut played = world.played.lock().await;
     let job = job();
     let saying = async {
-        let first = played.assignment().await;
+        let first = played.assignment(&job).await;
         played.send(&first, played.sign(&played.busy(&first), &first)).await;
-        let second = played.assignment().await;
+        let second = played.assignment(&job).await;
         assert_eq!(second.octets, first.octets, "the same octets");
         assert_ne!(second.reply_to, first.reply_to, "under a new token");
         played.send(&second, played.sign(&played.pass(&second), &second)).await;
@@ -340,7 +340,7 @@ async fn an_agent_that_stays_busy_is_recorded_as_busy(world: &World) {
     let job = job();
     let saying = async {
         for _ in 0..2 {
-            let received = played.assignment().await;
+            let received = played.assignment(&job).await;
             played.send(&received, played.sign(&played.busy(&received), &received)).await;
         }
     };
@@ -353,10 +353,10 @@ async fn an_unsigned_refusal_of_an_agent_settles_nothing(world: &World) {
     let mut played = world.played.lock().await;
     let job = job();
     let saying = async {
-        let first = played.assignment().await;
+        let first = played.assignment(&job).await;
         let refusal = envelope::unsigned(Kind::Refusal, &encode_body(Kind::Refusal, &[("v", 2)]));
         played.send(&first, refusal).await;
-        let second = played.assignment().await;
+        let second = played.assignment(&job).await;
         played.send(&second, played.sign(&played.pass(&second), &second)).await;
     };
     let (recorded, ()) = tokio::join!(world.ca.decision(&job), saying);
@@ -391,7 +391,7 @@ async fn a_reply_for_a_token_that_nobody_waits_for_changes_nothing(world: &World
     let mut played = world.played.lock().await;
     let job = job();
     let saying = async {
-        let mut received = played.assignment().await;
+        let mut received = played.assignment(&job).await;
         let (right, reply) = (received.reply_to.clone(), played.pass(&received));
         let octets = played.sign(&reply, &received);
         let (before, _) = right.rsplit_once('.').unwrap();
@@ -411,7 +411,7 @@ async fn a_reply_for_a_token_that_nobody_waits_for_changes_nothing(world: &World
 async fn a_reply_after_the_decision_is_recorded_as_late(world: &World) {
     let job = dns_01("honest.example");
     let mut played = world.played.lock().await;
-    let (recorded, received) = tokio::join!(world.ca.decision(&job), played.assignment());
+    let (recorded, received) = tokio::join!(world.ca.decision(&job), played.assignment(&job));
     assert_eq!(missing(&recorded.decision, &World::code()), Some(Missing::Pending));
     let mut late = world.cluster.late_records().await;
     let octets = played.sign(&played.pass(&received), &received);
@@ -428,7 +428,7 @@ async fn a_reply_after_the_decision_is_recorded_as_late(world: &World) {
 async fn a_reply_after_the_window_is_dropped(world: &World) {
     let job = dns_01("honest.example");
     let mut played = world.played.lock().await;
-    let (recorded, received) = tokio::join!(world.ca.decision(&job), played.assignment());
+    let (recorded, received) = tokio::join!(world.ca.decision(&job), played.assignment(&job));
     let window = mpic_common::limits::LATE_WINDOW.mul_f64(1.25);
     // This is the fault that is tested: the reply comes too late.
     tokio::time::sleep(window).await;

@@ -9,6 +9,7 @@ mod checks;
 mod command;
 mod hostile_sites;
 mod outsiders;
+mod reload;
 mod repeats;
 mod silence;
 mod tampering;

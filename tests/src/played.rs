@@ -61,10 +61,22 @@ impl PlayedAgent {
         Self { perspective, key, client, directory, assignments }
     }
 
-    /// The next assignment, which its coordinator signed.
-    pub async fn assignment(&mut self) -> Received {
-        let message = tokio::time::timeout(PATIENCE, self.assignments.next());
-        let message = message.await.expect("an assignment in time").unwrap();
+    /// The next assignment of `job`, which its coordinator signed. A job before it may still be
+    /// asked once more.
+    pub async fn assignment(&mut self, job: &Job) -> Received {
+        let of_the_job = async {
+            loop {
+                let message = self.assignments.next().await.unwrap();
+                let received = self.received(message);
+                if received.job.id == job.id {
+                    return received;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, of_the_job).await.expect("an assignment in time")
+    }
+
+    fn received(&self, message: Message) -> Received {
         let octets = message.payload.to_vec();
         let verified = Assignment::verify(&octets, &self.directory, SystemClock.now()).unwrap();
         let (reply_to, digest, job) = (message.reply.unwrap(), verified.digest, verified.job);

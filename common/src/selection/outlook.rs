@@ -19,7 +19,7 @@ pub fn outlook(
         .perspective(primary, at)
         .map(PrimaryPlace::Perspective)
         .ok_or_else(|| SelectionError::NoPrimary(primary.clone()))?;
-    let candidates = candidates(place, directory.perspectives(at), 0);
+    let candidates = candidates(place, directory.able(at), 0);
     let (day, policy, found) = (at.date(), directory.policy(), Pool::new(&candidates).largest());
     let mut warnings = Vec::new();
     for certificates in [CertificateType::TlsServer, CertificateType::SMime] {
@@ -64,7 +64,7 @@ pub fn prospects(
     at: UnixMs,
     row: Requirement,
 ) -> Vec<Prospect> {
-    let candidates = candidates(primary, directory.perspectives(at), 0);
+    let candidates = candidates(primary, directory.able(at), 0);
     let (needs, pool) = (Needs::by(row, None, directory.policy()), Pool::new(&candidates));
     let prospect = |remotes| Prospect {
         remotes,

@@ -195,9 +195,24 @@ async fn a_reply_that_comes_twice_is_noticed_as_a_duplicate() {
     world.say(&subject, &honest, None).await;
     assert!(matches!(world.answered().await, Answered::Heard(_)));
     world.say(&subject, &honest, None).await;
+    world.say(&subject, &honest, None).await;
     world.say(&subject, b"something else", None).await;
     assert_eq!(world.rejected().await, [Rejected::Duplicate, Rejected::Duplicate]);
     assert_eq!(world.rejected().await, [], "each is told once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_octets_in_answer_to_a_further_send_are_no_duplicate() {
+    let mut world = World::new();
+    let (first, _) = world.sent().await;
+    let (second, _) = world.sent().await;
+    let honest = world.honest.clone();
+    world.say(&second, &honest, None).await;
+    assert!(matches!(world.answered().await, Answered::Heard(_)));
+    world.say(&first, &honest, None).await;
+    assert_eq!(world.rejected().await, []);
+    world.say(&first, &honest, None).await;
+    assert_eq!(world.rejected().await, [Rejected::Duplicate]);
 }
 
 #[tokio::test(start_paused = true)]

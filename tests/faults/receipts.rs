@@ -63,6 +63,9 @@ async fn a_proof_asked_while_the_audit_consumer_is_away_comes_once_it_is_back() 
     std::fs::write(&record, b"another record").unwrap();
     assert_eq!(mpic(&check).await.0, Exit::Refused);
     assert_eq!(mpic(&replay).await.0, Exit::Refused, "the log lacks what the CA holds");
+    // Who looks from outside sees who proves, and how far the log is.
+    let (_, text) = mpic(&["status", "--dir", &dir]).await;
+    assert!(text.contains("mpic-audit"), "{text}");
     cluster.audited(&ca).await;
 }
 

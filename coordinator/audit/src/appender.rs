@@ -6,12 +6,14 @@ mod order;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bytes::Bytes;
 use mpic_common::time::UnixMs;
 use mpic_runtime::clock::Clock;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use self::order::in_order;
 use crate::log::{Log, LogError, Step, Steps};
@@ -47,8 +49,19 @@ pub struct Progress {
     pub size: u64,
     /// When the last commit ended; `None` before the first.
     pub committed_at: Option<UnixMs>,
+    /// The last commit; `None` before the first.
+    pub commit: Option<Commit>,
     /// Acks without an answer.
     pub acks_failed: u64,
+}
+
+/// One commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// From the batch in order to its published checkpoint.
+    pub took: Duration,
+    /// Entries that it added.
+    pub entries: u64,
 }
 
 /// What the appender needs besides the log.
@@ -133,7 +146,9 @@ async fn run<L: Log, A: Acknowledge, S: Source, C: Clock>(
         let (messages, last) = split(batch);
         let entries = in_order(&mut log, &stream, messages).await?;
         reached(&stream.steps, Step::Ordered)?;
+        let (began, count) = (Instant::now(), entries.len() as u64);
         log.append(entries).await?;
+        let commit = Commit { took: began.elapsed(), entries: count };
         let is_acked = match last {
             Some(ack) => ack.acknowledge().await,
             None => true,
@@ -143,6 +158,7 @@ async fn run<L: Log, A: Acknowledge, S: Source, C: Clock>(
         progress.send_modify(|progress| {
             progress.size = log.size();
             progress.committed_at = Some(stream.clock.now());
+            progress.commit = Some(commit);
             progress.acks_failed += u64::from(!is_acked);
         });
         tracing::debug!(size = log.size(), is_acked, "batch committed");

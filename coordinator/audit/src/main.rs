@@ -9,20 +9,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::{Client, jetstream};
-use mpic_audit::appender::{Appender, Stream};
+use mpic_audit::appender::{Appender, Progress, Stream};
 use mpic_audit::background;
 use mpic_audit::config::Config;
 use mpic_audit::consumer::{self, Limits};
 use mpic_audit::log::Log as _;
 use mpic_audit::prover::{Desk, Prover};
 use mpic_audit::startup::{self, StartError, Started};
-use mpic_audit::status::Reporter;
+use mpic_audit::status::{self, Reporter, Status};
 use mpic_common::subject;
-use mpic_runtime::clock::SystemClock;
+use mpic_runtime::clock::{Clock, SystemClock};
+use mpic_runtime::discovery::{Discovery, Endpoint, Service, Stats, process_id};
 use mpic_runtime::nats::{self, BusError, BusEvent, BusHealth, Own, Role};
 use mpic_runtime::supervisor::Supervisor;
 use mpic_runtime::{config, process, readiness, telemetry};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use self::arguments::{Arguments, Command};
 use self::exit::Exit;
@@ -107,7 +108,12 @@ async fn run(
         config.base_seq.get(),
         progress.clone(),
     );
-    let prover = Prover::subscribe(client.clone(), desk.into()).await.map_err(StartError::from)?;
+    let desk = Arc::new(desk);
+    let prover = Prover::subscribe(client.clone(), Arc::clone(&desk)).await;
+    let prover = prover.map_err(StartError::from)?;
+    let (tell, told) = watch::channel(None);
+    let asked = Asked { desk, progress: progress.clone(), told };
+    let discovery = discovery(&client, &config, asked).await.map_err(StartError::from)?;
     let reporter = Reporter {
         client: client.clone(),
         stream,
@@ -115,6 +121,7 @@ async fn run(
         base_seq: config.base_seq.get(),
         progress,
         path: config.directory().join(".state/status.json"),
+        told: tell,
         clock: SystemClock,
     };
     let limits = Limits {
@@ -128,6 +135,7 @@ async fn run(
     supervisor.spawn("consumer", consumer::run(pulled, appender, limits, stop.clone()));
     supervisor.spawn("status", reporter.run(stop.clone()));
     supervisor.spawn("prover", prover.run(stop.clone()));
+    supervisor.spawn("discovery", discovery.run(stop.clone()));
     let own = Own { role: "audit", code: String::new() };
     let bus = Arc::new(BusHealth::default());
     supervisor.spawn("bus", nats::watch(client.clone(), events, Arc::clone(&bus), stop.clone()));
@@ -139,6 +147,42 @@ async fn run(
     let root = root.map(tracing::field::display);
     tracing::info!(origin = config.origin, size, root, "ready");
     Ok(supervisor.run(DRAIN_MAX).await?)
+}
+
+/// What discovery tells.
+struct Asked {
+    desk: Arc<Desk>,
+    progress: watch::Receiver<Progress>,
+    told: watch::Receiver<Option<Status>>,
+}
+
+/// The audit consumer as a service that proves.
+async fn discovery(
+    client: &Client,
+    config: &Config,
+    asked: Asked,
+) -> Result<Discovery<impl Fn() -> Stats + Send + 'static>, BusError> {
+    let service = Service {
+        name: "mpic-audit".to_owned(),
+        id: process_id()?,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        metadata: [("code".to_owned(), config.shard.clone())].into(),
+    };
+    let endpoint = Endpoint {
+        name: "proof".to_owned(),
+        subject: subject::PROOFS.to_owned(),
+        queue_group: subject::AUDITORS.to_owned(),
+    };
+    let stats = move || Stats {
+        num_requests: asked.desk.figures().requests(),
+        num_errors: asked.desk.figures().unproven(),
+        data: status::figures(
+            asked.told.borrow().as_ref(),
+            &asked.progress.borrow(),
+            SystemClock.now(),
+        ),
+    };
+    Discovery::subscribe(client.clone(), service, endpoint, SystemClock.now(), stats).await
 }
 
 /// What the stream delivers again where it does not suffice; the service manager waits longer.

@@ -1,7 +1,8 @@
-//! Re-decides every decision of a log out of what perspectives signed (checks R1 to R13).
+//! Re-decides every decision of a log out of what perspectives signed (checks R1 to R14).
 
 mod asked;
 mod decision;
+mod deep;
 mod documents;
 mod entry;
 mod notes;
@@ -55,6 +56,18 @@ pub struct Options {
     pub records: Vec<(String, Vec<u8>)>,
     /// Ids of certificate requests: each must have a decision.
     pub requests: BTreeSet<String>,
+    /// Whether what perspectives concluded is concluded again from their evidence (R14).
+    pub depth: Depth,
+}
+
+/// How far a replay goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// Verdicts are believed to whoever signed them.
+    #[default]
+    Signed,
+    /// Evidence that is whole is evaluated again.
+    Evidence,
 }
 
 /// The replay could not be made.
@@ -85,6 +98,7 @@ pub fn replay(shards: &[Shard], options: &Options) -> Result<Report, ReplayError
         relaxations: BTreeSet::new(),
         records: records(options),
         requests: options.requests.clone(),
+        depth: options.depth,
     };
     for shard in shards {
         replay.replay_shard(shard, &mut report)?;
@@ -123,6 +137,7 @@ struct Replay {
     records: BTreeMap<Hash, String>,
     /// R13: what was not found yet.
     requests: BTreeSet<String>,
+    depth: Depth,
 }
 
 impl Replay {
@@ -186,11 +201,9 @@ impl Replay {
                 if share.is_empty() {
                     break;
                 }
-                threads.push(
-                    scope.spawn(|| {
-                        share.into_iter().map(entry::Prepared::examine).collect::<Vec<_>>()
-                    }),
-                );
+                threads.push(scope.spawn(|| {
+                    share.into_iter().map(|entry| entry.examine(self.depth)).collect::<Vec<_>>()
+                }));
             }
             let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<Examined>>| {
                 thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -2,6 +2,8 @@
 
 mod attempt;
 mod csv;
+mod html;
+mod rates;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -17,6 +19,8 @@ use mpic_common::wire::{Envelope, Kind, decode_body};
 
 pub use self::attempt::{Attempt, CheckLine, PerspectiveLine, Seen};
 pub use self::csv::csv;
+pub use self::html::html;
+pub use self::rates::{Rate, Rates, rates_csv};
 use crate::reader::{LogReadError, LogReader};
 use crate::replay::{Judged, judge_each};
 use crate::search::{Filter, Subject};

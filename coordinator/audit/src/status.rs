@@ -1,11 +1,12 @@
 //! Tells operators every 5 s how far the log is and how long the stream still holds out.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use async_nats::Client;
 use mpic_common::subject;
-use mpic_common::time::UnixMs;
+use mpic_common::time::{UnixMs, millis};
 use mpic_runtime::clock::Clock;
 use serde::Serialize;
 use thiserror::Error;
@@ -31,10 +32,30 @@ pub struct Status {
     pub lag_ms: u64,
     /// When the last batch was committed; null before the first.
     pub last_commit_ms: Option<UnixMs>,
+    /// How long that took, in milliseconds, up to the published checkpoint.
+    pub commit_ms: Option<u64>,
+    /// Entries in it.
+    pub batch_entries: Option<u64>,
     /// Acks that the stream did not answer.
     pub acks_failed: u64,
     /// Until the stream is full, if it goes on filling as it did; null if it does not fill.
     pub hours_until_full: Option<f64>,
+}
+
+/// What operators count: the same as values, for discovery and metrics. Ages are in milliseconds;
+/// what is not known yet is left out.
+pub fn figures(told: Option<&Status>, progress: &Progress, now: UnixMs) -> BTreeMap<String, u64> {
+    let age = progress.committed_at.map(|at| millis(now.since(at)));
+    let figures = [
+        ("size", Some(progress.size)),
+        ("checkpoint_age_ms", age),
+        ("commit_ms", progress.commit.map(|commit| millis(commit.took))),
+        ("batch_entries", progress.commit.map(|commit| commit.entries)),
+        ("acks_failed", Some(progress.acks_failed)),
+        ("lag_messages", told.map(|status| status.lag_messages)),
+        ("lag_ms", told.map(|status| status.lag_ms)),
+    ];
+    figures.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 /// Status can be neither published nor written.
@@ -57,6 +78,8 @@ pub struct Reporter<C> {
     pub progress: watch::Receiver<Progress>,
     /// The file, in the shard's `.state`.
     pub path: PathBuf,
+    /// What was told last, for whoever asks in between.
+    pub told: watch::Sender<Option<Status>>,
     /// For lags.
     pub clock: C,
 }
@@ -80,7 +103,9 @@ impl<C: Clock> Reporter<C> {
         if status.lag_ms > LAG_MAX.as_secs() * 1_000 {
             tracing::warn!(lag_ms = status.lag_ms, lag = status.lag_messages, "the log lags");
         }
-        let Ok(json) = serde_json::to_vec(&status) else { return Ok(()) };
+        let json = serde_json::to_vec(&status);
+        self.told.send_replace(Some(status));
+        let Ok(json) = json else { return Ok(()) };
         if let Err(error) = self.client.publish(subject::STATUS_AUDIT, json.clone().into()).await {
             tracing::warn!(%error, "cannot publish the status");
         }
@@ -108,6 +133,8 @@ impl<C: Clock> Reporter<C> {
             lag_messages,
             lag_ms: oldest.map_or(0, |oldest| now.0.saturating_sub(oldest.0)),
             last_commit_ms: progress.committed_at,
+            commit_ms: progress.commit.map(|commit| millis(commit.took)),
+            batch_entries: progress.commit.map(|commit| commit.entries),
             acks_failed: progress.acks_failed,
             hours_until_full: filling.hours_until_full(state, now),
         }
@@ -140,6 +167,7 @@ const LAG_MAX: Duration = Duration::from_secs(10);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::appender::Commit;
 
     #[test]
     fn a_stream_that_fills_by_a_tenth_an_hour_is_full_after_nine_more() {
@@ -154,5 +182,18 @@ mod tests {
         assert_eq!(filling.hours_until_full(state(0), UnixMs(0)), None);
         assert_eq!(filling.hours_until_full(state(0), UnixMs(1_000)), None);
         assert_eq!(filling.hours_until_full(state(100), UnixMs(3_600_000)), Some(9.0));
+    }
+
+    #[test]
+    fn figures_say_what_is_known_and_no_more() {
+        let progress = Progress { size: 7, ..Progress::default() };
+        let known = figures(None, &progress, UnixMs(5_000));
+        assert_eq!(known, [("acks_failed".to_owned(), 0), ("size".to_owned(), 7)].into());
+        let commit = Commit { took: Duration::from_millis(12), entries: 3 };
+        let progress =
+            Progress { committed_at: Some(UnixMs(4_000)), commit: Some(commit), ..progress };
+        let known = figures(None, &progress, UnixMs(5_000));
+        assert_eq!((known["checkpoint_age_ms"], known["commit_ms"]), (1_000, 12));
+        assert_eq!(known["batch_entries"], 3);
     }
 }

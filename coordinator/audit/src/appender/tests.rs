@@ -160,7 +160,7 @@ async fn what_was_delivered_before_is_acked_and_appended_no_more() {
 async fn a_hole_is_fetched_even_if_the_stream_has_it_only_at_the_fifth_try() {
     let source = messages(9);
     source.failures.lock().expect("not poisoned").insert(4, 4);
-    let before = tokio::time::Instant::now();
+    let before = Instant::now();
     let outcome = append(vec![delivered(&[1, 9])], source, &[]).await;
     outcome.result.expect("appended");
     assert_eq!(outcome.entries, plain_list(9));

@@ -14,6 +14,7 @@ use super::decision::{self, Checked};
 use super::documents::Documents;
 use super::notes;
 use super::problem::Problems;
+use super::{Depth, deep};
 use crate::genesis::{Gap, OwnEntry};
 
 /// An entry, with the documents that were logged before it.
@@ -71,7 +72,7 @@ pub(super) fn prepare<'a>(octets: &'a Bytes, documents: &mut Arc<Documents>) -> 
 }
 
 impl Prepared<'_> {
-    pub(super) fn examine(self) -> Examined {
+    pub(super) fn examine(self, depth: Depth) -> Examined {
         let Self { octets, read, documents, mut problems } = self;
         let is = match read {
             Read::Own(OwnEntry::Genesis(_)) => Is::Genesis,
@@ -83,6 +84,9 @@ impl Prepared<'_> {
             Read::Directory(issued) => issued.map_or(Is::Unreadable, Is::Directory),
             Read::Envelope(envelope) => examine(&envelope, &documents, &mut problems),
         };
+        if let (Depth::Evidence, Is::Decision(checked)) = (depth, &is) {
+            deep::check(checked, &mut problems);
+        }
         Examined { is, problems, leaf: leaf_hash(octets), octets: octets.clone(), documents }
     }
 }

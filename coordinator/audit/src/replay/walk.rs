@@ -7,8 +7,8 @@ use mpic_common::directory::{Directory, DirectoryError};
 use mpic_common::octets::Hash;
 
 use super::documents::{self, Documents};
-use super::entry;
 use super::sequence::Sequence;
+use super::{Depth, entry};
 use crate::finding::{Finding, Severity};
 use crate::reader::{LogReadError, LogReader};
 
@@ -54,7 +54,7 @@ pub fn judge_each<E: From<LogReadError> + From<DirectoryError>>(
         if index == 0 {
             findings.extend(sequence.begin(&log.head().origin, None, Some(&octets)));
         }
-        let examined = entry::prepare(&octets, &mut documents).examine();
+        let examined = entry::prepare(&octets, &mut documents).examine(Depth::Signed);
         findings.extend(sequence.follow(index, examined));
         let (seq, documents) = (genesis.seq(index), Arc::clone(&documents));
         each(Judged { index, seq, octets, findings, documents })?;

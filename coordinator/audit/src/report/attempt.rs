@@ -11,6 +11,7 @@ use mpic_common::policy::Outcome;
 use mpic_common::reason::Verdict;
 use mpic_common::record::{DecisionRecord, LateRecord, PrimarySource, QuorumRecord, ReplyRecord};
 use mpic_common::reply::{PerspectiveRole, Reply};
+use mpic_common::time::UnixMs;
 use mpic_common::wire::{Envelope, Kind, decode_body};
 use serde::Serialize;
 
@@ -46,6 +47,8 @@ pub struct Attempt {
     pub perspectives: Vec<PerspectiveLine>,
     /// What a replay finds wrong with it, and with its late replies.
     pub findings: Vec<finding::Finding>,
+    #[serde(skip)]
+    pub(super) at: UnixMs,
     #[serde(skip)]
     pub(super) of: Identifier,
 }
@@ -127,6 +130,7 @@ impl Attempt {
             both: record.both.clone(),
             perspectives: primary.chain(remotes).collect(),
             findings: entry.findings.clone(),
+            at: record.decided_ms,
             of: record.identifier.clone(),
         }
     }

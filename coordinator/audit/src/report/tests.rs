@@ -77,3 +77,46 @@ fn a_cell_that_holds_a_comma_or_quotes_is_quoted() {
     attempts[0].ca_request = Some("a,\"b\"".to_owned());
     assert!(csv(&attempts).contains(",\"a,\"\"b\"\"\","));
 }
+
+#[test]
+fn the_rate_of_a_perspective_counts_errors_and_silence_and_nothing_forged() {
+    let attempts = reported(&Filter::default());
+    let rates = Rates::of(&attempts);
+    let of = |code: &str| {
+        let rows = rates.rows.iter().filter(|rate| rate.perspective.as_str() == code);
+        rows.map(|rate| (rate.asked, rate.not_corroborating)).collect::<Vec<_>>()
+    };
+    // Two attempts, CAA and validation each; the forged one proves nothing.
+    assert_eq!(of("r0"), [(2, 0), (2, 0)]);
+    assert_eq!(of("r1"), [(2, 1), (2, 1)]);
+    assert_eq!(of("r2"), [(2, 1), (2, 1)], "late is not counted");
+    assert_eq!(of("p0"), [], "the primary corroborates nothing");
+    assert_eq!(rates_csv(&rates).lines().count(), 1 + rates.rows.len());
+    assert!(rates.rows[0].to_string().ends_with("r0  dcv  0 of 2  0.0 %"), "{}", rates.rows[0]);
+}
+
+#[test]
+fn periods_grow_until_a_chart_has_room_for_them() {
+    let template = reported(&Filter::default()).remove(0);
+    let span = |days: u64| {
+        let later =
+            Attempt { at: mpic_common::time::UnixMs(days * 86_400_000), ..template.clone() };
+        let first = Attempt { at: mpic_common::time::UnixMs(0), ..template.clone() };
+        Rates::of(&[first, later]).period_ms / 3_600_000
+    };
+    assert_eq!([span(0), span(2), span(50), span(300), span(1_000)], [1, 1, 24, 168, 720]);
+}
+
+#[test]
+fn the_page_holds_every_attempt_and_nothing_from_elsewhere() {
+    let mut attempts = reported(&Filter::default());
+    attempts[0].identifier = "<script>alert('x')</script>".to_owned();
+    let page = html(&attempts, &["log.example/1: 7 entries".to_owned()]);
+    assert_eq!(page.matches("<pre class=").count(), attempts.len());
+    assert_eq!(page.matches("<svg").count(), 6 * 2);
+    assert_eq!(page.matches("class=\"failed\"").count(), 1);
+    for foreign in ["<script", "http://", "https://", " src=", "url("] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
+    assert!(page.contains("&lt;script&gt;"));
+}

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use mpic_audit::note::LogPublicKey;
-use mpic_audit::replay::{self, read_records, replay};
+use mpic_audit::replay::{self, Depth, read_records, replay};
 use mpic_audit::shards::verify_shards;
 
 use super::{Dir, Exit, Failure};
@@ -80,6 +80,9 @@ struct Replay {
     /// A file of certificate request ids, one a line: each must have a decision
     #[arg(long, value_name = "FILE")]
     requests: Option<PathBuf>,
+    /// Evaluate again whatever evidence is whole, and warn of verdicts that it does not bear out
+    #[arg(long)]
+    deep: bool,
     #[command(flatten)]
     print: Print,
 }
@@ -143,6 +146,7 @@ impl Replay {
             directories: self.pinned.octets(&self.logs)?,
             records: self.records.as_deref().map(read_records).transpose()?.unwrap_or_default(),
             requests: requests.lines().map(str::to_owned).collect(),
+            depth: if self.deep { Depth::Evidence } else { Depth::Signed },
         };
         self.print.report(out, "replay", &replay(&shards, &options)?)
     }

@@ -1,9 +1,10 @@
 //! Logs by a coordinator with a valid key, or by whoever holds the log's key, that would pass if
 //! one check looked away.
 
+use mpic_common::evidence::{DnsOutcome, DnsSeen, Dnssec, DnssecSource, Purpose, Transport};
 use mpic_common::octets::Octets;
 use mpic_common::record::RejectedRecord;
-use mpic_common::reply::Rejected;
+use mpic_common::reply::{Rejected, Reply};
 
 use super::*;
 
@@ -149,6 +150,65 @@ fn r8_a_reply_that_holds_is_not_put_aside() {
     *forged.0.last_mut().expect("a signature") ^= 1;
     assert_eq!(put_aside(forged.clone(), Hash::of(&forged.0)), []);
     assert_eq!(put_aside(forged, Hash::of(&reply.0)), [("R8", Some(2))]);
+}
+
+#[test]
+fn s7_r14_a_verdict_that_its_evidence_does_not_bear_out_is_worth_a_warning() {
+    let (fleet, job) = (fleet(), job(0));
+    let digest = assignment(&fleet, &job).digest;
+    let txt = |says: &[u8]| {
+        let length = u8::try_from(says.len()).expect("short");
+        Octets([&[length], says].concat())
+    };
+    let warned = |says: &[u8], depth: Depth| {
+        let mut record = unanimous(&fleet, &job);
+        let code = "r3".parse().expect("a code");
+        let (octets, _) = fleet.reply_to(digest, &code, &job, Seen::Expected);
+        let body = Envelope::parse(&octets, 65_535).expect("an envelope").body;
+        let mut reply: Reply = decode_body(Kind::Reply, body).expect("a reply");
+        let dcv = mpic_common::observation::CheckKind::Dcv;
+        let observation = reply.observations.get_mut(&dcv).expect("dcv");
+        observation.dns = vec![challenge_seen(txt(says))];
+        let place = record.replies.iter().position(|reply| reply.perspective == code);
+        let signed = reply.sign(&Fleet::key("r3"), digest);
+        record.replies[place.expect("it replied")].reply = Octets(signed);
+        let options = Options { depth, ..with_directory() };
+        let report = replay_log(&log_of(vec![sign_decision(&record, &job)]), &options);
+        assert_eq!(report.errors, 0, "{:?}", report.findings);
+        report.findings.into_iter().filter(|found| found.check == "R14").collect::<Vec<_>>()
+    };
+    assert_eq!(warned(b"digest-of-the-day", Depth::Evidence), []);
+    assert_eq!(warned(b"something else", Depth::Signed), []);
+    let found = warned(b"something else", Depth::Evidence);
+    let [one] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(one.severity, Severity::Warning);
+    assert!(one.text.contains("r3 dcv: test said pass, mpic-audit "), "{}", one.text);
+}
+
+/// The one answer to the question of the challenge.
+fn challenge_seen(rdata: Octets) -> DnsSeen {
+    DnsSeen {
+        name: "_acme-challenge.a.example".to_owned(),
+        qtype: "TXT".to_owned(),
+        purpose: Purpose::Challenge,
+        attempts: 1,
+        outcome: DnsOutcome::Answer,
+        dnssec: Dnssec::Insecure,
+        dnssec_source: DnssecSource::ResolverAd,
+        chain: vec![],
+        answer_owner: None,
+        rrset: vec![rdata],
+        rrset_count: 1,
+        rrset_digest: None,
+        min_ttl_s: None,
+        rcode: Some(0),
+        ad: None,
+        ede: vec![],
+        transport: Transport::Udp,
+        upstreams: vec![],
+        resolver: 0,
+        elapsed_us: 1,
+    }
 }
 
 fn unanimous_one() -> Vec<u8> {

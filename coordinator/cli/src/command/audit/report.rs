@@ -3,7 +3,9 @@
 use std::io::Write;
 
 use clap::{Args, ValueEnum};
-use mpic_audit::report::{Attempt, csv};
+use mpic_audit::note::Checkpoint;
+use mpic_audit::report::{Attempt, Rates, attempts as attempts_of, csv, html, rates_csv};
+use serde::Serialize;
 
 use super::logs::{Logs, Pinned};
 use super::search::Wanted;
@@ -26,6 +28,9 @@ pub(super) struct Report {
     /// The form of the report
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    /// Print how often each perspective did not corroborate, over time, instead of the attempts
+    #[arg(long)]
+    rates: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -36,24 +41,53 @@ enum Format {
     Json,
     /// A row a perspective and check
     Csv,
+    /// One page with charts, which needs nothing from elsewhere
+    Html,
 }
 
 impl Report {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<Exit, Failure> {
         let (directories, filter) = (self.pinned.octets(&self.logs)?, self.wanted.filter());
-        let mut attempts: Vec<Attempt> = Vec::new();
+        let (mut attempts, mut heads): (Vec<Attempt>, _) = (Vec::new(), Vec::new());
         for log in self.logs.readers()? {
-            attempts.extend(mpic_audit::report::attempts::<Failure>(&log, &directories, &filter)?);
+            attempts.extend(attempts_of::<Failure>(&log, &directories, &filter)?);
+            let Checkpoint { origin, size, root } = log.head();
+            heads.push(format!("{origin}: {size} entries, root {root}"));
         }
-        match self.format {
-            Format::Table => attempts.iter().try_for_each(|attempt| writeln!(out, "{attempt}"))?,
-            Format::Csv => write!(out, "{}", csv(&attempts))?,
-            Format::Json => {
-                for attempt in &attempts {
-                    writeln!(out, "{}", serde_json::to_string(attempt)?)?;
-                }
-            }
+        match (self.format, self.rates) {
+            (Format::Html, _) => write!(out, "{}", html(&attempts, &heads))?,
+            (format, true) => print_rates(out, format, &Rates::of(&attempts))?,
+            (format, false) => print_attempts(out, format, &attempts)?,
         }
         Ok(if attempts.iter().any(Attempt::has_failed) { Exit::Refused } else { Exit::Fine })
     }
+}
+
+fn print_attempts(
+    out: &mut dyn Write,
+    format: Format,
+    attempts: &[Attempt],
+) -> Result<(), Failure> {
+    match format {
+        Format::Csv => write!(out, "{}", csv(attempts))?,
+        Format::Json => lines(out, attempts)?,
+        _ => attempts.iter().try_for_each(|attempt| writeln!(out, "{attempt}"))?,
+    }
+    Ok(())
+}
+
+fn print_rates(out: &mut dyn Write, format: Format, rates: &Rates) -> Result<(), Failure> {
+    match format {
+        Format::Csv => write!(out, "{}", rates_csv(rates))?,
+        Format::Json => lines(out, &rates.rows)?,
+        _ => rates.rows.iter().try_for_each(|rate| writeln!(out, "{rate}"))?,
+    }
+    Ok(())
+}
+
+fn lines<T: Serialize>(out: &mut dyn Write, items: &[T]) -> Result<(), Failure> {
+    for item in items {
+        writeln!(out, "{}", serde_json::to_string(item)?)?;
+    }
+    Ok(())
 }

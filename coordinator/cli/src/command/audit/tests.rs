@@ -169,6 +169,9 @@ fn a_report_has_the_same_attempts_in_every_form() {
     assert_eq!(report("--format csv").lines().count(), 1 + perspectives * checks);
     assert!(report("").contains(attempt["identifier"].as_str().unwrap()));
     assert_eq!(report("--ca ca2"), "");
+    let page = report("--format html");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("log.example: 7 entries"));
+    assert!(report("--rates --format csv").starts_with("from,perspective,check,asked,"));
 }
 
 #[test]

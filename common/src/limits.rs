@@ -10,6 +10,10 @@ pub const JOB_LIFETIME: Duration = Duration::from_secs(120);
 /// has waited.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(2);
 
+/// How far the times that a reply states may lie outside of those of who asked. A reply further
+/// off does not count: an auditor could not tell it from one of another time.
+pub const REPLY_TIMES_SLACK: Duration = Duration::from_secs(5);
+
 /// Everything up to the answer, where the job does not say.
 pub const BUDGET: Duration = Duration::from_secs(30);
 /// The shortest budget of a job.

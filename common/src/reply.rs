@@ -8,6 +8,7 @@ use crate::code::PerspectiveId;
 use crate::directory::{Directory, Owner};
 use crate::identifier::Identifier;
 use crate::job::{Job, JobId};
+use crate::limits::REPLY_TIMES_SLACK;
 use crate::observation::{CheckKind, Finding, Observation, Primary, ResolverIdentity, compare};
 use crate::octets::Hash;
 use crate::perspective::RegionalInternetRegistry;
@@ -105,7 +106,7 @@ pub enum Rejected {
     WrongAssignment,
     /// A further one where one counted.
     Duplicate,
-    /// It came after its time.
+    /// It came after its time, or was made at another by what it says.
     Expired,
 }
 
@@ -166,6 +167,13 @@ impl Reply {
             decode_body(Kind::Reply, envelope.body).map_err(|_| Rejected::Malformed)?;
         reply.answers(asked)?;
         Ok(VerifiedReply(reply))
+    }
+
+    /// Whether it was made between being asked for and being received, as far as clocks agree.
+    pub fn is_timely(&self, asked_ms: UnixMs, received_ms: UnixMs) -> bool {
+        asked_ms <= self.started_ms.plus(REPLY_TIMES_SLACK)
+            && self.started_ms <= self.ended_ms
+            && self.ended_ms <= received_ms.plus(REPLY_TIMES_SLACK)
     }
 
     fn answers(&self, asked: &Asked<'_>) -> Result<(), Rejected> {

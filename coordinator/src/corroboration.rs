@@ -114,6 +114,7 @@ struct Round<'a, P, C> {
     /// Taken from there at the end of the waiting.
     rejected: Vec<RejectedRecord>,
     started: Instant,
+    started_ms: UnixMs,
     /// T: who is silent then has timed out.
     deadline: Instant,
 }
@@ -145,6 +146,7 @@ pub async fn corroborate<P: Perspectives, C: Clock>(
         hurry: watch::Sender::new(None),
         rejected: Vec::new(),
         started,
+        started_ms,
         deadline,
     };
     let remotes: Vec<_> = round.attempt.plan().cohort.remotes().keys().cloned().collect();
@@ -164,7 +166,7 @@ pub async fn corroborate<P: Perspectives, C: Clock>(
         (None, _) => round.ask(None, &remotes, deadline),
     }
     round.hear_all().await;
-    round.close(started_ms)
+    round.close()
 }
 
 impl<P: Perspectives, C: Clock> Round<'_, P, C> {
@@ -202,6 +204,7 @@ impl<P: Perspectives, C: Clock> Round<'_, P, C> {
                 job_digest: self.asked.job_digest,
                 reply_octets_max,
                 directory: Arc::clone(&plan.directory),
+                asked_ms: self.started_ms,
                 resend_at,
                 hurry: self.hurry.subscribe(),
                 rejections: self.rejections.clone(),
@@ -271,12 +274,12 @@ impl<P: Perspectives, C: Clock> Round<'_, P, C> {
         }
     }
 
-    fn close(self, started_ms: UnixMs) -> Corroboration {
+    fn close(self) -> Corroboration {
         Corroboration {
             attempt: self.attempt,
             assignments: self.assignments,
             rejected: self.rejected,
-            started_ms,
+            started_ms: self.started_ms,
             decided_ms: self.asker.clock.now(),
             stragglers: Stragglers { asks: self.asks, rejections: self.rejections },
         }

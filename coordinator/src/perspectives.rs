@@ -20,6 +20,7 @@ use mpic_common::octets::Hash;
 use mpic_common::record::Missing;
 use mpic_common::reply::{Asked, PerspectiveRole, Rejected, Reply, ReplyOutcome};
 use mpic_common::subject;
+use mpic_common::time::UnixMs;
 use mpic_common::wire::{Envelope, Kind};
 use mpic_runtime::bus::Bus;
 use mpic_runtime::clock::Clock;
@@ -48,6 +49,8 @@ pub struct Question {
     pub reply_octets_max: usize,
     /// Whose keys count.
     pub directory: Arc<Directory>,
+    /// When the job's first question was sent.
+    pub asked_ms: UnixMs,
     /// When to send once more if nothing came.
     pub resend_at: Instant,
     /// The same, once the rest is settled: earlier.
@@ -211,6 +214,9 @@ impl<C: Clock + Clone> Asking<C> {
         let received_ms = self.nats.clock.now();
         match Reply::verify(&message.payload, &asked, &question.directory, received_ms) {
             Ok(reply) if reply.outcome == ReplyOutcome::Busy => Said::Busy,
+            Ok(reply) if !reply.is_timely(question.asked_ms, received_ms) => {
+                Said::Rejected(Rejected::Expired)
+            }
             Ok(reply) => {
                 let octets = message.payload.to_vec();
                 Said::Heard(Box::new(Heard { reply, octets, received_ms }))

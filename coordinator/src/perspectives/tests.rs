@@ -117,6 +117,7 @@ impl World {
             job,
             reply_octets_max: 8_192,
             directory: Arc::<Directory>::new(fleet.directory()),
+            asked_ms: NOW,
             resend_at: Instant::now() + RESEND_AFTER,
             hurry: hurry.subscribe(),
             rejections: rejections.clone(),

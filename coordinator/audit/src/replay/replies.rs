@@ -1,7 +1,6 @@
 //! R8: the signed replies of a decision, and those that came late.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use mpic_common::code::PerspectiveId;
 use mpic_common::directory::Directory;
@@ -116,9 +115,7 @@ fn check_times(
     problems: &mut Problems,
 ) {
     let Reply { started_ms, ended_ms, .. } = **reply;
-    let in_order = expected.started_ms <= started_ms.plus(SLACK)
-        && started_ms <= ended_ms
-        && ended_ms <= record.received_ms.plus(SLACK)
+    let in_order = reply.is_timely(expected.started_ms, record.received_ms)
         && record.received_ms <= expected.closed_ms;
     problems.demand(in_order, "R8", || {
         format!(
@@ -127,6 +124,3 @@ fn check_times(
         )
     });
 }
-
-/// Between the clocks of two hosts.
-const SLACK: Duration = Duration::from_secs(5);

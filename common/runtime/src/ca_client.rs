@@ -180,7 +180,7 @@ fn jitter() -> f64 {
 }
 
 /// Opens an answer: the record in it is signed by a coordinator of `directory` over this job.
-fn open(
+pub fn open(
     payload: &[u8],
     submission: &Submission,
     directory: &Directory,

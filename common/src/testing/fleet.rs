@@ -167,10 +167,26 @@ impl Fleet {
         job: &Job,
         seen: Seen,
     ) -> (Vec<u8>, VerifiedReply) {
+        let reply = self.unsigned_reply(code, job, seen);
+        let octets = reply.sign(&Self::key(code.as_str()), assignment_digest);
+        let asked = Asked {
+            perspective: code,
+            role: reply.role,
+            assignment_digest,
+            job,
+            job_digest: reply.job_digest,
+            octets_max: 8_192,
+        };
+        let at = UnixMs(1_800_000_000_000);
+        let verified = Reply::verify(&octets, &asked, &self.directory(), at).unwrap();
+        (octets, verified)
+    }
+
+    /// What `code` would sign.
+    pub fn unsigned_reply(&self, code: &PerspectiveId, job: &Job, seen: Seen) -> Reply {
         let is_primary = *code == self.primary;
         let role = if is_primary { PerspectiveRole::Primary } else { PerspectiveRole::Remote };
-        let job_digest = Hash::of(&job.to_body());
-        let reply = Reply {
+        Reply {
             perspective: code.clone(),
             role,
             registry: self.remotes.get(code).copied().unwrap_or(RegionalInternetRegistry::RipeNcc),
@@ -184,7 +200,7 @@ impl Fleet {
             },
             identifier: job.identifier.clone(),
             job: job.id,
-            job_digest,
+            job_digest: Hash::of(&job.to_body()),
             outcome: ReplyOutcome::Observed,
             observations: job
                 .checks()
@@ -192,19 +208,7 @@ impl Fleet {
                 .collect(),
             started_ms: UnixMs(1_800_000_000_000),
             ended_ms: UnixMs(1_800_000_000_000),
-        };
-        let octets = reply.sign(&Self::key(code.as_str()), assignment_digest);
-        let asked = Asked {
-            perspective: code,
-            role,
-            assignment_digest,
-            job,
-            job_digest,
-            octets_max: 8_192,
-        };
-        let at = UnixMs(1_800_000_000_000);
-        let verified = Reply::verify(&octets, &asked, &self.directory(), at).unwrap();
-        (octets, verified)
+        }
     }
 }
 

@@ -21,6 +21,8 @@ pub use self::fenced::{Fence, FenceError, FencedLog};
 pub use self::open::ShardOptions;
 pub use self::shard::Shard;
 pub use self::step::{Step, Steps, UnknownStep};
+#[cfg(any(test, feature = "testing"))]
+pub use self::storage::memory;
 pub use self::storage::{Disk, Storage};
 
 use std::ops::Range;

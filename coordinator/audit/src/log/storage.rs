@@ -1,7 +1,7 @@
 //! The system calls of a shard, one method each, so that tests can fail, count and forget them.
 
-#[cfg(test)]
-pub(crate) mod memory;
+#[cfg(any(test, feature = "testing"))]
+pub mod memory;
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};

@@ -1,4 +1,5 @@
 //! A file system that remembers what was synced, fails at a chosen call and forgets at a cut.
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a broken disk should panic")]
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,7 +9,7 @@ use super::Storage;
 
 /// Shared by its clones, as a disk is by two runs of a process.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Memory(Arc<Mutex<State>>);
+pub struct Memory(Arc<Mutex<State>>);
 
 #[derive(Clone, Debug, Default)]
 struct State {
@@ -39,7 +40,7 @@ enum Node {
 
 /// A call that changes something, or syncs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Call {
+pub enum Call {
     Create,
     SyncFile,
     CreateDirectory,
@@ -51,39 +52,57 @@ pub(crate) enum Call {
 
 /// Whether the call that fails has had its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flavour {
+pub enum Flavour {
     Persisted,
     NotPersisted,
 }
 
 impl Memory {
-    pub(crate) fn new() -> Self {
+    /// An empty disk.
+    pub fn new() -> Self {
         let memory = Self::default();
         memory.state().directories.insert(String::new(), Directory::default());
         memory
     }
 
     /// From now on the n-th call, counted from 0, fails.
-    pub(crate) fn fail_at(&self, call: usize, flavour: Flavour) {
+    pub fn fail_at(&self, call: usize, flavour: Flavour) {
         let mut state = self.state();
         state.calls.clear();
         state.fail_at = Some((call, flavour));
     }
 
     /// Forgets the calls so far and fails no more.
-    pub(crate) fn reset(&self) {
+    pub fn reset(&self) {
         let mut state = self.state();
         state.calls.clear();
         state.fail_at = None;
     }
 
-    pub(crate) fn calls(&self) -> Vec<Call> {
+    /// The calls since it was last set to fail or reset.
+    pub fn calls(&self) -> Vec<Call> {
         self.state().calls.clone()
+    }
+
+    /// Whether the call that was to fail has been made.
+    pub fn has_failed(&self) -> bool {
+        let state = self.state();
+        state.fail_at.is_some_and(|(at, _)| at < state.calls.len())
+    }
+
+    /// The disk as another process finds it now; what has it open changes it no more.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let mut state = self.state().clone();
+        state.calls.clear();
+        state.fail_at = None;
+        Self(Arc::new(Mutex::new(state)))
     }
 
     /// The disk after a loss of power: of what was not synced, `choose` (below the number given)
     /// decides what is there.
-    pub(crate) fn cut(&self, mut choose: impl FnMut(usize) -> usize) -> Self {
+    #[must_use]
+    pub fn cut(&self, mut choose: impl FnMut(usize) -> usize) -> Self {
         let mut state = self.state().clone();
         state.calls.clear();
         state.fail_at = None;

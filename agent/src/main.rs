@@ -21,6 +21,7 @@ use mpic_runtime::bus::Bus;
 use mpic_runtime::clock::{Clock, SystemClock};
 use mpic_runtime::directory::Source;
 use mpic_runtime::discovery::{Discovery, Endpoint, Service, Stats, process_id};
+use mpic_runtime::health_server::{self, Health, Metric, figure};
 use mpic_runtime::nats::{self, BusError, BusHealth, Own, Role};
 use mpic_runtime::process::{self, Arguments, Failure};
 use mpic_runtime::supervisor::Supervisor;
@@ -104,7 +105,11 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
         clock_skew_max: Duration::from_millis(config.limits.clock_skew_ms),
         drops: Arc::clone(&drops),
     }));
-    let stats = stats(Arc::clone(&responder), permits, drops, &config);
+    let stats = Arc::new(stats(Arc::clone(&responder), permits, drops, &config));
+    let telling = figures(&config, Arc::clone(&connected), Arc::clone(&stats));
+    let telling = health_server::run(config.health_listen, telling, supervisor.stop());
+    supervisor.spawn("http", telling);
+    let stats = move || stats();
     let discovery = discovery(&client, &config, &own, agent, stats).await?;
     supervisor.spawn("discovery", discovery.run(supervisor.stop()));
     let bus: Arc<dyn Bus> = Arc::new(client.clone());
@@ -121,6 +126,33 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
     // The server answers in order: once the echo is back it has every reply.
     nats::echo(&client, &own_echo).await?;
     Ok(ended?)
+}
+
+/// How the agent is, by the figures that discovery gives too.
+fn figures(
+    config: &Config,
+    bus: Arc<BusHealth>,
+    stats: Arc<impl Fn() -> Stats + Send + Sync + 'static>,
+) -> impl Fn() -> Health + Send + Sync + 'static {
+    let perspective = config.perspective.to_string();
+    move || {
+        let (Health { unready, mut metrics }, data) = (health_server::of_bus(&bus), stats().data);
+        let metric =
+            |name, value: u64| Metric::new(name, figure(value)).of("perspective", &perspective);
+        for (name, value) in &data {
+            match (name.as_str(), name.strip_prefix("dropped.")) {
+                ("inflight", _) => metrics.push(metric("mpic_agent_inflight", *value)),
+                ("capacity", _) => metrics.push(metric("mpic_agent_capacity", *value)),
+                (_, Some(reason)) => {
+                    metrics.push(metric("mpic_agent_dropped_total", *value).of("reason", reason));
+                }
+                _ => {}
+            }
+        }
+        let is_alarming = data.get("clock_alarm").is_some_and(|alarm| *alarm > 0);
+        let clock = is_alarming.then_some("its clock, or that of the coordinators, is wrong");
+        Health { unready: unready.or(clock), metrics }
+    }
 }
 
 fn own_echo(config: &Config) -> Own {
@@ -158,7 +190,7 @@ fn stats(
     permits: Arc<Semaphore>,
     drops: Arc<Drops>,
     config: &Config,
-) -> impl Fn() -> Stats + Send + 'static {
+) -> impl Fn() -> Stats + Send + Sync + 'static {
     let capacity = config.limits.concurrent_jobs.get();
     move || {
         let figure = |name: &str, value: u64| (name.to_owned(), value);

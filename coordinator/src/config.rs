@@ -1,5 +1,6 @@
 //! The coordinator's configuration.
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -49,6 +50,10 @@ pub struct Config {
     /// Logs.
     #[serde(default)]
     pub log: LogConfig,
+    /// Where it tells how it is, by HTTP: `/livez`, `/readyz`, `/metrics`, such as
+    /// `127.0.0.1:9464`. Default nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_listen: Option<SocketAddr>,
     /// Where traces go. Default nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traces: Option<TracesConfig>,

@@ -19,6 +19,7 @@ use mpic_runtime::bus::Bus;
 use mpic_runtime::clock::{Clock, SystemClock};
 use mpic_runtime::directory::{Document, Source};
 use mpic_runtime::discovery::{Discovery, Endpoint, Service, Stats, process_id};
+use mpic_runtime::health_server::{self, Health, Metric, figure};
 use mpic_runtime::nats::{self, BusHealth, Own, Role};
 use mpic_runtime::process::{self, Arguments, Failure};
 use mpic_runtime::supervisor::Supervisor;
@@ -112,6 +113,9 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
     });
     let group = Some(subject::COORDINATORS.to_owned());
     let jobs = bus.subscribe(subject::JOBS.to_owned(), group).await?;
+    let telling = figures(&config, Arc::clone(&connected), Arc::clone(&permits), &intake);
+    let telling = health_server::run(config.health_listen, telling, supervisor.stop());
+    supervisor.spawn("http", telling);
     let discovery = discovery(&client, &config, permits).await?;
     supervisor.spawn("discovery", discovery.run(supervisor.stop()));
     let hangups = signal(SignalKind::hangup())?;
@@ -130,6 +134,30 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
     readers.join_all().await;
     client.flush().await?;
     Ok(ended?)
+}
+
+/// How the coordinator is; it is not ready while the stream takes nothing.
+fn figures(
+    config: &Config,
+    bus: Arc<BusHealth>,
+    permits: Arc<Semaphore>,
+    intake: &Arc<Intake<NatsPerspectives<SystemClock>, SystemClock>>,
+) -> impl Fn() -> Health + Send + Sync + 'static {
+    let (capacity, intake) = (config.jobs_max.get(), Arc::clone(intake));
+    move || {
+        let Health { unready, mut metrics } = health_server::of_bus(&bus);
+        let inflight = capacity.saturating_sub(permits.available_permits());
+        let is_open = intake.recorder.is_broken();
+        for (name, value) in [
+            ("mpic_breaker_open", u64::from(is_open)),
+            ("mpic_jobs_capacity", capacity as u64),
+            ("mpic_jobs_inflight", inflight as u64),
+        ] {
+            metrics.push(Metric::new(name, figure(value)));
+        }
+        let stream = is_open.then_some("the stream takes no records");
+        Health { unready: unready.or(stream), metrics }
+    }
 }
 
 fn role(config: &Config) -> Role {

@@ -121,6 +121,11 @@ impl Recorder {
         }
     }
 
+    /// Whether the stream took nothing when it was last asked.
+    pub fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+
     /// Whether a job should be begun: not while the stream takes nothing, but for one a second
     /// that finds out.
     pub fn takes(&self, now: UnixMs) -> bool {

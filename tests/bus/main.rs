@@ -3,6 +3,7 @@
 
 mod deputies;
 mod doors;
+mod health;
 mod rights;
 mod traces;
 

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 pub mod directory;
 pub mod discovery;
+pub mod health_server;
 pub mod keys;
 pub mod nats;
 pub mod process;

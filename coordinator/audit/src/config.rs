@@ -1,5 +1,6 @@
 //! The audit consumer's configuration file.
 
+use std::net::SocketAddr;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,6 +27,10 @@ pub struct Config {
     /// What the process says of itself.
     #[serde(default)]
     pub log: LogConfig,
+    /// Where it tells how it is, by HTTP: `/livez`, `/readyz`, `/metrics`, such as
+    /// `127.0.0.1:9464`. Default nowhere.
+    #[serde(default)]
+    pub health_listen: Option<SocketAddr>,
     /// Where traces go. Default nowhere.
     #[serde(default)]
     pub traces: Option<TracesConfig>,

@@ -20,6 +20,7 @@ use mpic_audit::status::{self, Reporter, Status};
 use mpic_common::subject;
 use mpic_runtime::clock::{Clock, SystemClock};
 use mpic_runtime::discovery::{Discovery, Endpoint, Service, Stats, process_id};
+use mpic_runtime::health_server::{self, Health};
 use mpic_runtime::nats::{self, BusError, BusEvent, BusHealth, Own, Role};
 use mpic_runtime::supervisor::Supervisor;
 use mpic_runtime::{config, process, readiness, telemetry};
@@ -139,6 +140,8 @@ async fn run(
     let own = Own { role: "audit", code: String::new() };
     let bus = Arc::new(BusHealth::default());
     supervisor.spawn("bus", nats::watch(client.clone(), events, Arc::clone(&bus), stop.clone()));
+    let health = health(Arc::clone(&bus));
+    supervisor.spawn("http", health_server::run(config.health_listen, health, stop.clone()));
     nats::settle(&client, &own, &bus).await.map_err(StartError::from)?;
     supervisor.spawn("echo", nats::beat(client, own, bus, stop));
     background::verify_once(config.directory(), key);
@@ -183,6 +186,10 @@ async fn discovery(
         ),
     };
     Discovery::subscribe(client.clone(), service, endpoint, SystemClock.now(), stats).await
+}
+
+fn health(bus: Arc<BusHealth>) -> impl Fn() -> Health + Send + Sync + 'static {
+    move || health_server::of_bus(&bus)
 }
 
 /// What the stream delivers again where it does not suffice; the service manager waits longer.

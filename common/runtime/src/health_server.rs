@@ -1,0 +1,236 @@
+//! Tells whoever runs a process how it is, by HTTP on a port of its own: `/livez`, `/readyz`, and
+//! `/metrics` as Prometheus reads them.
+
+use std::fmt::Write as _;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::nats::BusHealth;
+
+/// How a process is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Health {
+    /// What keeps it from being ready, where anything does.
+    pub unready: Option<&'static str>,
+    /// Its figures.
+    pub metrics: Vec<Metric>,
+}
+
+/// One figure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metric {
+    /// `mpic_` and more; a counter's ends in `_total`.
+    pub name: &'static str,
+    /// What tells it from others of its name.
+    pub labels: Vec<(&'static str, String)>,
+    /// The figure.
+    pub value: f64,
+}
+
+impl Metric {
+    /// A figure without labels.
+    pub fn new(name: &'static str, value: f64) -> Self {
+        Self { name, labels: Vec::new(), value }
+    }
+
+    /// The same with one label more.
+    #[must_use]
+    pub fn of(mut self, label: &'static str, value: &(impl ToString + ?Sized)) -> Self {
+        self.labels.push((label, value.to_string()));
+        self
+    }
+}
+
+/// How the connection to the bus is: what every process tells.
+pub fn of_bus(bus: &BusHealth) -> Health {
+    let events = bus.events();
+    let event = |(kind, count): (&&'static str, &u64)| {
+        Metric::new("mpic_nats_events_total", figure(*count)).of("kind", kind)
+    };
+    // The first connection is none again.
+    let connected = events.get("connected").copied().unwrap_or(0);
+    let reconnects = Metric::new("mpic_nats_reconnects_total", figure(connected.saturating_sub(1)));
+    let round_trip = bus.round_trip().map(|span| span.as_secs_f64());
+    let round_trip = round_trip.map(|s| Metric::new("mpic_nats_round_trip_seconds", s));
+    let unready = (!bus.is_ready()).then_some("the bus is not heard, or has denied a publish");
+    Health {
+        unready,
+        metrics: events.iter().map(event).chain([reconnects]).chain(round_trip).collect(),
+    }
+}
+
+/// A count as a figure; above 2^53 it is rounded.
+#[expect(clippy::cast_precision_loss, reason = "Prometheus knows no integers")]
+pub fn figure(count: u64) -> f64 {
+    count as f64
+}
+
+/// Connections at a time; who comes beyond them comes again.
+const CONNECTIONS_MAX: usize = 16;
+/// A question and its answer take no longer.
+const ANSWER_WAIT: Duration = Duration::from_secs(5);
+/// Octets of a question.
+const QUESTION_MAX: u64 = 8_192;
+
+/// Answers at `address` until `stop`; without one it only waits for that.
+pub async fn run(
+    address: Option<SocketAddr>,
+    health: impl Fn() -> Health + Send + Sync + 'static,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let Some(address) = address else {
+        stop.cancelled().await;
+        return Ok(());
+    };
+    let at = |error: io::Error| {
+        io::Error::new(error.kind(), format!("health_listen `{address}`: {error}"))
+    };
+    let listener = TcpListener::bind(address).await.map_err(at)?;
+    serve(listener, health, stop).await;
+    Ok(())
+}
+
+async fn serve(
+    listener: TcpListener,
+    health: impl Fn() -> Health + Send + Sync + 'static,
+    stop: CancellationToken,
+) {
+    let health = Arc::new(health);
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((connection, _)) if connections.len() < CONNECTIONS_MAX => {
+                let health = Arc::clone(&health);
+                connections.spawn(async move {
+                    // Who asks too slowly, or leaves, gets no answer.
+                    let _ = timeout(ANSWER_WAIT, answer(connection, &*health)).await;
+                });
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn answer(mut connection: TcpStream, health: &impl Fn() -> Health) -> io::Result<()> {
+    let mut lines = BufReader::new((&mut connection).take(QUESTION_MAX)).lines();
+    let first = lines.next_line().await?.unwrap_or_default();
+    // The rest of the question is read, so that closing does not reset the answer away.
+    while lines.next_line().await?.is_some_and(|line| !line.is_empty()) {}
+    let mut words = first.split(' ');
+    let (status, body) = match (words.next(), words.next()) {
+        (Some("GET"), Some("/livez")) => ("200 OK", "alive\n".to_owned()),
+        (Some("GET"), Some("/readyz")) => match health().unready {
+            None => ("200 OK", "ready\n".to_owned()),
+            Some(why) => ("503 Service Unavailable", format!("{why}\n")),
+        },
+        (Some("GET"), Some("/metrics")) => ("200 OK", text(&health())),
+        (Some("GET"), _) => ("404 Not Found", String::new()),
+        _ => ("405 Method Not Allowed", String::new()),
+    };
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: text/plain; version=0.0.4; charset=utf-8\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    connection.write_all(head.as_bytes()).await?;
+    connection.write_all(body.as_bytes()).await?;
+    connection.shutdown().await
+}
+
+/// The text format of Prometheus, version 0.0.4.
+fn text(health: &Health) -> String {
+    let ready = Metric::new("mpic_ready", f64::from(u8::from(health.unready.is_none())));
+    let mut text = String::new();
+    let mut last = "";
+    for metric in health.metrics.iter().chain([&ready]) {
+        if metric.name != last {
+            let kind = if metric.name.ends_with("_total") { "counter" } else { "gauge" };
+            let _ = writeln!(text, "# TYPE {} {kind}", metric.name);
+            last = metric.name;
+        }
+        let escaped =
+            |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        let labels: Vec<_> = metric
+            .labels
+            .iter()
+            .map(|(label, value)| format!("{label}=\"{}\"", escaped(value)))
+            .collect();
+        let labels =
+            if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let _ = writeln!(text, "{}{labels} {}", metric.name, metric.value);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_written_as_prometheus_reads_them() {
+        let dropped =
+            |reason: &str| Metric::new("mpic_agent_dropped_total", 2.0).of("reason", reason);
+        let health = Health {
+            unready: None,
+            metrics: vec![
+                dropped("expired"),
+                dropped("a\"b"),
+                Metric::new("mpic_agent_inflight", 0.5),
+            ],
+        };
+        assert_eq!(
+            text(&health),
+            "# TYPE mpic_agent_dropped_total counter\n\
+             mpic_agent_dropped_total{reason=\"expired\"} 2\n\
+             mpic_agent_dropped_total{reason=\"a\\\"b\"} 2\n\
+             # TYPE mpic_agent_inflight gauge\n\
+             mpic_agent_inflight 0.5\n\
+             # TYPE mpic_ready gauge\n\
+             mpic_ready 1\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_question_is_answered_and_what_is_none_is_refused() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let health = || Health { unready: Some("it drains"), metrics: Vec::new() };
+        let mut serving = JoinSet::new();
+        serving.spawn(serve(listener, health, stop.clone()));
+        for (question, expected) in [
+            ("GET /livez HTTP/1.1", "200"),
+            ("GET /readyz HTTP/1.1", "503"),
+            ("GET /metrics HTTP/1.1", "200"),
+            ("GET /secrets HTTP/1.1", "404"),
+            ("POST /livez HTTP/1.1", "405"),
+            ("nonsense", "405"),
+        ] {
+            let mut asking = TcpStream::connect(address).await.unwrap();
+            let question = format!("{question}\r\nhost: x\r\n\r\n");
+            asking.write_all(question.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            asking.read_to_string(&mut answer).await.unwrap();
+            assert_eq!(answer.split(' ').nth(1), Some(expected), "{question}: {answer}");
+        }
+        stop.cancel();
+        serving.join_all().await;
+    }
+}

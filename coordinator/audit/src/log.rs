@@ -6,6 +6,8 @@ mod disk_tests;
 mod error;
 mod fenced;
 mod files;
+#[cfg(test)]
+mod full_tests;
 mod open;
 mod shard;
 mod step;

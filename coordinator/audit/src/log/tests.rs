@@ -99,6 +99,27 @@ fn a_cut_at_any_call_loses_nothing_committed_and_ends_in_the_same_tree() {
 }
 
 #[test]
+fn a_call_that_fails_while_the_machine_goes_on_loses_nothing_committed() {
+    const ENDS: [usize; 5] = [1, 2, 5, 256, 260];
+    let entries = entries(260);
+    for flavour in [Flavour::Persisted, Flavour::NotPersisted] {
+        let fails = |call: usize| {
+            let (disk, mut committed) = (Memory::new(), 0);
+            disk.fail_at(call, flavour);
+            let failed = write(&disk, &entries, &ENDS, |size| committed = size).is_err();
+            let again = disk.copy();
+            let recovered = Shard::open(again.clone(), options(1)).expect("recovered");
+            assert!(recovered.size() >= committed, "{call} {flavour:?}");
+            let whole = write(&again, &entries, &ENDS, |_| ()).expect("no further failure");
+            assert_eq!(whole.root(), root_of(&entries), "{call} {flavour:?}");
+            failed
+        };
+        let calls = (0..1_000).take_while(|call| fails(*call)).count();
+        assert!(calls > 120, "{calls}");
+    }
+}
+
+#[test]
 fn a_cut_during_the_recovery_from_a_cut_loses_nothing_either() {
     for first in (0..120).step_by(9) {
         let start = || {

@@ -280,6 +280,15 @@ impl Challenge {
         }
     }
 
+    /// The accounts that it names.
+    pub fn accounts(&self) -> &[AccountUri] {
+        match self {
+            Self::DnsAccount01 { account_url, .. } => std::slice::from_ref(account_url),
+            Self::DnsPersistent { account_uris } => account_uris,
+            _ => &[],
+        }
+    }
+
     /// The value that every perspective must have seen, as it is hashed into `observed`; none
     /// where several would do.
     pub fn expected(&self) -> Option<Hash> {

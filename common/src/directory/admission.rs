@@ -30,12 +30,15 @@ impl Directory {
         {
             return refuse("issuer_domains", foreign, "not in the CA's directory entry");
         }
-        let account_uris = job.caa.iter().flat_map(|caa| &caa.account_uris);
-        if let Some(foreign) = account_uris
-            .into_iter()
-            .find(|uri| !ca.account_uris.iter().any(|own| uri.starts_with(own.as_str())))
-        {
+        let is_foreign = |uri: &&str| !ca.account_uris.iter().any(|own| uri.starts_with(own));
+        let mut named = job.caa.iter().flat_map(|caa| &caa.account_uris).map(String::as_str);
+        if let Some(foreign) = named.find(is_foreign) {
             return refuse("caa.account_uris", foreign, "not in the CA's directory entry");
+        }
+        let mut named = job.dcv.iter().flat_map(|dcv| dcv.challenge.accounts());
+        if let Some(foreign) = named.find(|uri| is_foreign(&uri.as_str())) {
+            let (field, reason) = ("dcv.account_uris", "not in the CA's directory entry");
+            return refuse(field, foreign.as_str(), reason);
         }
         match envelope.seal {
             None if ca.sign_jobs => refuse("sig", "", "this CA's jobs must be signed"),

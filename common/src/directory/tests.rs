@@ -1,5 +1,6 @@
 use super::*;
-use crate::testing::Fleet;
+use crate::challenge::{AccountUri, Challenge};
+use crate::testing::{Fleet, dns_01_job};
 
 const NOW: UnixMs = UnixMs(1_800_000_000_000);
 
@@ -64,6 +65,21 @@ fn what_the_next_document_adds_is_not_there_yet() {
     let restricted = old.restricted_by(&changed(|_| ()));
     assert_eq!(restricted.hash(), old.hash());
     assert_eq!(restricted.listed().count(), 3, "the primary and two remotes");
+}
+
+#[test]
+fn an_account_that_is_not_the_cas_is_not_looked_for() {
+    let (directory, mut job) = (Fleet::new(6).directory(), dns_01_job("a.example"));
+    let mut admits = |account: &str| {
+        let account_uris = vec![AccountUri::try_from(account.to_owned()).unwrap()];
+        let challenge = Challenge::DnsPersistent { account_uris };
+        job.dcv.as_mut().unwrap().challenge = challenge;
+        let octets = crate::wire::envelope::unsigned(Kind::Job, &job.to_body());
+        let envelope = Envelope::parse(&octets, octets.len()).unwrap();
+        directory.admit(&envelope, &job, NOW).map(|_| ()).map_err(|NotAdmitted(error)| error.field)
+    };
+    assert_eq!(admits("https://ca.example/acct/1"), Ok(()));
+    assert_eq!(admits("https://other.example/acct/1"), Err("dcv.account_uris".to_owned()));
 }
 
 #[test]

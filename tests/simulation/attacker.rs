@@ -128,6 +128,15 @@ impl Attacker {
             let key = Fleet::key(name);
             forged.push(envelope::seal(Kind::Reply, &body, &key, Some(digest)).into());
         }
+        // Key ids are public, so he can name any key. And what the perspective's own agent said to
+        // another assignment of the same job is signed by it.
+        let key = Fleet::key(perspective.as_str());
+        let mut altered = envelope::seal(Kind::Reply, &body, &key, Some(digest));
+        if let Some(last) = altered.last_mut() {
+            *last ^= 1;
+        }
+        forged.push(altered.into());
+        forged.push(envelope::seal(Kind::Reply, &body, &key, Some(Hash::ZERO)).into());
         if let Some(held) = self.held.first() {
             forged.push(good(held).sign(&Fleet::key(held.as_str()), digest).into());
         }

@@ -2,6 +2,8 @@
 
 mod claims;
 #[cfg(test)]
+mod matrix_tests;
+#[cfg(test)]
 mod tests;
 mod tiles;
 

@@ -12,7 +12,7 @@ use crate::log::{Shard, ShardOptions, Steps};
 use crate::note::LogKey;
 use crate::proof::Proof;
 
-fn key() -> LogKey {
+pub(super) fn key() -> LogKey {
     LogKey::new("log.example", &[1; 32]).expect("a valid origin")
 }
 
@@ -27,7 +27,7 @@ fn entry(index: u64) -> Bytes {
 }
 
 /// A log committed at each of these sizes.
-fn log_of(ends: &[u64]) -> TempDir {
+pub(super) fn log_of(ends: &[u64]) -> TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     append(directory.path(), ends, entry);
     directory
@@ -41,7 +41,7 @@ fn append(directory: &Path, ends: &[u64], entry: impl Fn(u64) -> Bytes) {
     }
 }
 
-fn check(directory: &Path, options: &Options) -> Report {
+pub(super) fn check(directory: &Path, options: &Options) -> Report {
     verify(directory, key().public(), options).expect("readable")
 }
 
@@ -51,7 +51,7 @@ fn failures(directory: &Path) -> Vec<&'static str> {
     findings.filter(|f| f.severity == Severity::Error).map(|f| f.check).collect()
 }
 
-fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut directories = vec![directory.to_owned()];
     while let Some(next) = directories.pop() {
@@ -68,7 +68,7 @@ fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-fn put(path: &Path, octets: &[u8]) {
+pub(super) fn put(path: &Path, octets: &[u8]) {
     fs::remove_file(path).expect("removed");
     fs::write(path, octets).expect("written");
 }

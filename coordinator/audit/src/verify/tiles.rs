@@ -101,7 +101,7 @@ impl<'a> Tiles<'a> {
         if let Some((_, found)) = self.read_or_report(Some(name), "V3", report)?
             && found != expected
         {
-            let text = format!("{name} is not what the entries hash to");
+            let text = format!("{name} is not what the entries{} hash to", self.hashed(name));
             report.add_general(Severity::Error, "V3", text);
         }
         for older in self.others(name) {
@@ -109,6 +109,16 @@ impl<'a> Tiles<'a> {
             self.compare_older(older, expected.get(..length), report)?;
         }
         Ok(())
+    }
+
+    /// Which entries a tile has the hashes of: where the two differ, either may be the damaged one.
+    fn hashed(&self, name: TileName) -> String {
+        if name.kind() != (Kind::Hashes { level: 0 }) {
+            return String::new();
+        }
+        let width = TILE_WIDTH.min(self.size - name.index() * TILE_WIDTH);
+        let bundle = TileName::new(Kind::Entries, name.index(), width);
+        bundle.map_or_else(String::new, |bundle| format!(" of {bundle}"))
     }
 
     /// The same for the tiles that are not full yet.

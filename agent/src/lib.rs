@@ -13,7 +13,6 @@ pub mod http;
 pub mod names;
 pub mod resolver;
 pub mod responder;
-pub mod subscription;
 pub mod tls_alpn;
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ use mpic_common::time::UnixMs;
 use mpic_common::wire::{Kind, encode_body, envelope};
 use mpic_runtime::bus::{self, Bus};
 use mpic_runtime::clock::Clock;
+use mpic_runtime::queue::Queue;
 use mpic_runtime::trace;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -37,7 +38,6 @@ use crate::directory::Directories;
 use crate::evidence_cut;
 use crate::health::EngineHealth;
 use crate::resolver::DnsEngine;
-use crate::subscription::Assignments;
 use admission::{Admission, Admitted};
 pub use drops::{Dropped, Drops};
 use kept::{Joined, Kept, Promise};
@@ -132,7 +132,7 @@ impl<E: DnsEngine, C: Clock> Responder<E, C> {
     pub async fn run(
         self: Arc<Self>,
         bus: Arc<dyn Bus>,
-        mut assignments: Assignments,
+        mut assignments: Queue,
         stop: CancellationToken,
     ) -> Result<(), mpic_runtime::nats::BusError> {
         let mut tasks = JoinSet::new();

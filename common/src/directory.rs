@@ -270,6 +270,8 @@ impl Directory {
         restricted.cas.retain(|code, ca| {
             newer.cas.get(code).is_some_and(|listed| {
                 ca.issuer_domains.retain(|name| listed.issuer_domains.contains(name));
+                ca.account_uris.retain(|uri| listed.account_uris.contains(uri));
+                ca.primary = ca.primary.filter(|place| listed.primary == Some(*place));
                 ca.sign_jobs |= listed.sign_jobs;
                 true
             })

@@ -172,8 +172,12 @@ pub struct FieldError {
 impl FieldError {
     /// An error of `field`.
     pub fn new(field: &str, value: impl fmt::Display, reason: impl fmt::Display) -> Self {
-        let value = value.to_string().chars().take(100).collect();
-        Self { field: field.to_owned(), value, reason: reason.to_string() }
+        let cut = |text: String, longest| text.chars().take(longest).collect();
+        Self {
+            field: cut(field.to_owned(), 100),
+            value: cut(value.to_string(), 100),
+            reason: cut(reason.to_string(), 300),
+        }
     }
 }
 

@@ -72,7 +72,8 @@ pub fn admit(
     let digest = envelope.digest();
     let id = job::id_of(envelope.body);
     let refuse = |code, errors| Refusal { code, job: id, digest, errors };
-    let job = Job::parse(envelope.body).map_err(|errors| refuse(RefusalCode::Invalid, errors))?;
+    let job =
+        Job::parse(envelope.body).map_err(|errors| refuse(RefusalCode::Invalid, few(errors)))?;
     if job.ca != *ca {
         let error = FieldError::new("ca", &job.ca, format!("this is the subject of `{ca}`"));
         return Err(refuse(RefusalCode::Forbidden, vec![error]));
@@ -138,6 +139,19 @@ fn too_loose_or_sunset(
     errors
 }
 
+/// Errors that one refusal lists: a record must hold them, whatever a CA sends.
+const ERRORS_MAX: usize = 64;
+
+/// The first errors, and how many there are.
+fn few(mut errors: Vec<FieldError>) -> Vec<FieldError> {
+    let all = errors.len();
+    if all > ERRORS_MAX {
+        errors.truncate(ERRORS_MAX);
+        errors.push(FieldError::new("", all, "errors in all, of which these are the first"));
+    }
+    errors
+}
+
 #[cfg(test)]
 mod tests {
     use mpic_common::challenge::Challenge;
@@ -185,6 +199,17 @@ mod tests {
         assert_eq!((refused.code, refused.digest), (RefusalCode::Malformed, Hash::ZERO));
         let reply = envelope::unsigned(Kind::Answer, b"");
         assert_eq!(admit_octets(reply, "ca1").unwrap_err().code, RefusalCode::Malformed);
+    }
+
+    #[test]
+    fn a_job_of_nothing_but_errors_is_refused_with_as_many_as_a_record_holds() {
+        let fields: std::collections::BTreeMap<_, _> =
+            (0..1_000).map(|index| (format!("{index:03}"), f64::MAX)).collect();
+        let body = mpic_common::wire::encode_body(Kind::Job, &fields);
+        let refused = admit_octets(envelope::unsigned(Kind::Job, &body), "ca1").unwrap_err();
+        assert_eq!((refused.code, refused.errors.len()), (RefusalCode::Invalid, ERRORS_MAX + 1));
+        let octets: usize = refused.errors.iter().map(|error| error.to_string().len()).sum();
+        assert!(octets < 32_768, "{octets}");
     }
 
     #[test]

@@ -275,12 +275,16 @@ impl<P: Perspectives, C: Clock> Round<'_, P, C> {
     }
 
     fn close(self) -> Corroboration {
+        // A clock that steps back must not make it seem that a reply came after the decision.
+        let received = self.attempt.replies().values().map(|heard| heard.received_ms);
+        let latest = received.chain([self.started_ms]).max();
+        let now = self.asker.clock.now();
         Corroboration {
             attempt: self.attempt,
             assignments: self.assignments,
             rejected: self.rejected,
             started_ms: self.started_ms,
-            decided_ms: self.asker.clock.now(),
+            decided_ms: latest.map_or(now, |latest| latest.max(now)),
             stragglers: Stragglers { asks: self.asks, rejections: self.rejections },
         }
     }

@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use tokio::signal::unix::Signal;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use mpic_common::code::{CoordinatorId, PerspectiveId};
 use mpic_common::directory::Directory;
+use mpic_common::limits::{ATTEMPT_MAX, LATE_WINDOW};
 use mpic_common::subject;
 use mpic_runtime::bus::Bus;
 use mpic_runtime::clock::Clock;
@@ -30,28 +32,45 @@ pub struct Hearing {
     coordinator: CoordinatorId,
     replies: Multiplexer,
     heard: BTreeMap<PerspectiveId, CancellationToken>,
+    /// No longer listed, and since when: jobs in flight may still wait for them.
+    leaving: BTreeMap<PerspectiveId, (Instant, CancellationToken)>,
     readers: JoinSet<()>,
 }
 
 impl Hearing {
     /// Hears nobody yet.
     pub fn new(bus: Arc<dyn Bus>, coordinator: CoordinatorId, replies: Multiplexer) -> Self {
-        Self { bus, coordinator, replies, heard: BTreeMap::new(), readers: JoinSet::new() }
+        Self {
+            bus,
+            coordinator,
+            replies,
+            heard: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            readers: JoinSet::new(),
+        }
     }
 
-    /// Hears every perspective that `directory` lists, and no other, whatever its validity: what
-    /// is not in force is never asked.
+    /// Hears every perspective that `directory` lists, whatever its validity: what is not in force
+    /// is never asked. One that is no longer listed is heard until no job can wait for it.
     pub async fn follow(&mut self, directory: &Directory) -> Result<(), BusError> {
-        let listed: Vec<_> = directory.listed().cloned().collect();
-        self.heard.retain(|code, reader| {
-            let stays = listed.contains(code);
-            if !stays {
+        let (listed, now): (Vec<_>, _) = (directory.listed().cloned().collect(), Instant::now());
+        let (stays, leaves) = std::mem::take(&mut self.heard)
+            .into_iter()
+            .partition(|(code, _)| listed.contains(code));
+        self.heard = stays;
+        let leaves: BTreeMap<_, CancellationToken> = leaves;
+        self.leaving.extend(leaves.into_iter().map(|(code, reader)| (code, (now, reader))));
+        self.leaving.retain(|_, (since, reader)| {
+            let is_awaited = now.duration_since(*since) < ATTEMPT_MAX + LATE_WINDOW;
+            if !is_awaited {
                 reader.cancel();
             }
-            stays
+            is_awaited
         });
         for code in listed {
-            if !self.heard.contains_key(&code) {
+            if let Some((_, reader)) = self.leaving.remove(&code) {
+                self.heard.insert(code, reader);
+            } else if !self.heard.contains_key(&code) {
                 self.hear(code).await?;
             }
         }

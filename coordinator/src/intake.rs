@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use async_nats::Message;
 use bytes::Bytes;
-use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -23,8 +22,10 @@ use mpic_common::limits::{BUDGET, PUBLISH_AGE_MAX};
 use mpic_common::record::{DecisionRecord, RefusalCode};
 use mpic_common::subject;
 use mpic_common::time::UnixMs;
-use mpic_runtime::bus::{Bus, Subscription};
+use mpic_runtime::bus::Bus;
 use mpic_runtime::clock::Clock;
+use mpic_runtime::nats::BusError;
+use mpic_runtime::queue::Queue;
 use mpic_runtime::trace;
 
 use crate::admission::{Admitted, Refusal, admit};
@@ -80,18 +81,23 @@ struct Request {
 const COUNTED_EVERY: Duration = Duration::from_secs(60);
 
 impl<P: Perspectives, C: Clock> Intake<P, C> {
-    /// Takes jobs until `stop`, then ends those in flight.
+    /// Takes jobs until `stop`, then those that are on their way, and ends those in flight.
     pub async fn run(
         self: Arc<Self>,
-        mut jobs: Box<dyn Subscription>,
+        mut jobs: Queue,
         stop: CancellationToken,
-    ) -> Result<(), std::convert::Infallible> {
+    ) -> Result<(), BusError> {
         let mut tasks = JoinSet::new();
         let mut counting = tokio::time::interval(COUNTED_EVERY);
+        let mut is_draining = false;
         loop {
             let message = tokio::select! {
                 biased;
-                () = stop.cancelled() => None,
+                () = stop.cancelled(), if !is_draining => {
+                    is_draining = true;
+                    jobs.drain().await?;
+                    continue;
+                }
                 Some(ended) = tasks.join_next() => {
                     log_panic(ended);
                     continue;
@@ -226,7 +232,14 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
         }
         let now = self.asker.clock.now();
         let age = now.since(admitted.job.id.time());
-        let give_up = Instant::now() + PUBLISH_AGE_MAX.saturating_sub(age);
+        // A process that stood still may wake up when another decision was recorded and its id is
+        // forgotten.
+        let Some(left) = PUBLISH_AGE_MAX.checked_sub(age).filter(|left| !left.is_zero()) else {
+            let refusal = Refusal::of(admitted, RefusalCode::Unrecorded, Vec::new());
+            self.give_up(request, admitted, refusal).await;
+            return false;
+        };
+        let give_up = Instant::now() + left;
         let mut recording = std::pin::pin!(self.recorder.record(&publication, give_up));
         let recorded = match tokio::time::timeout_at(answer_by, &mut recording).await {
             Ok(recorded) => recorded,

@@ -22,6 +22,7 @@ use mpic_runtime::discovery::{Discovery, Endpoint, Service, Stats, process_id};
 use mpic_runtime::health_server::{self, Health, Metric, figure};
 use mpic_runtime::nats::{self, BusHealth, Own, Role};
 use mpic_runtime::process::{self, Arguments, Failure};
+use mpic_runtime::queue::Queue;
 use mpic_runtime::supervisor::Supervisor;
 use mpic_runtime::{keys, readiness, stream, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
@@ -36,6 +37,8 @@ struct Prepared {
     secret: [u8; 32],
 }
 
+/// How long the last answers may take to leave.
+const FLUSH: Duration = Duration::from_secs(2);
 /// How long jobs in flight may take to end.
 const DRAIN: Duration = Duration::from_secs(75);
 
@@ -111,8 +114,8 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
         permits: Arc::clone(&permits),
         jobs_per_ca_max: config.jobs_per_ca_max.get(),
     });
-    let group = Some(subject::COORDINATORS.to_owned());
-    let jobs = bus.subscribe(subject::JOBS.to_owned(), group).await?;
+    let (subject, group) = (subject::JOBS.to_owned(), subject::COORDINATORS.to_owned());
+    let jobs = Queue::subscribe(Arc::clone(&bus), subject, group).await?;
     let telling = figures(&config, Arc::clone(&connected), Arc::clone(&permits), &intake);
     let telling = health_server::run(config.health_listen, telling, supervisor.stop());
     supervisor.spawn("http", telling);
@@ -132,7 +135,8 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
     hearing.join_all().await;
     read_acks.cancel();
     readers.join_all().await;
-    client.flush().await?;
+    // A bus that is away must not keep the process from ending.
+    let _ = tokio::time::timeout(FLUSH, client.flush()).await;
     Ok(ended?)
 }
 

@@ -1,6 +1,7 @@
 //! Asks one perspective: sends the assignment, repeats it where that helps, and takes the first
 //! reply that counts.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,7 +101,8 @@ impl<C: Clock + Clone> Perspectives for NatsPerspectives<C> {
             nats: self.clone(),
             question,
             sends: 0,
-            refusals: 0,
+            refused: BTreeSet::new(),
+            is_repeated: false,
         }
         .run()
         .instrument(span)
@@ -112,46 +114,59 @@ struct Asking<C> {
     answers: Answers,
     question: Question,
     sends: usize,
-    refusals: usize,
+    /// The sends that nobody could serve, by the subjects of their replies.
+    refused: BTreeSet<String>,
+    is_repeated: bool,
 }
 
 /// What one message on the reply subject means.
 enum Said {
     Heard(Box<Heard>),
-    NoResponders,
-    Busy,
+    /// Nobody could serve that send.
+    Refused(Missing),
+    /// An agent that speaks another version, unsigned: a hint to ask another member, never a
+    /// finding by itself.
+    OtherVersion,
     Rejected(Rejected),
 }
 
 impl<C: Clock + Clone> Asking<C> {
     async fn run(mut self) -> Answered {
         self.send().await;
-        let mut next_send = Some(self.question.resend_at);
+        let (mut resend_at, mut repeat_at) = (Some(self.question.resend_at), None);
         loop {
+            let next = [resend_at, repeat_at].into_iter().flatten().min();
             let message = tokio::select! {
                 biased;
                 message = self.answers.next() => message,
                 Ok(()) = self.question.hurry.changed() => {
                     let earlier = *self.question.hurry.borrow_and_update();
-                    next_send = next_send.map(|at| earlier.map_or(at, |earlier| at.min(earlier)));
+                    resend_at = resend_at.map(|at| earlier.map_or(at, |earlier| at.min(earlier)));
                     continue;
                 }
-                () = until(next_send) => None,
+                () = until(next) => None,
             };
             let Some(message) = message else {
                 self.send().await;
-                next_send = None;
+                if repeat_at == next {
+                    repeat_at = None;
+                } else {
+                    resend_at = None;
+                }
                 continue;
             };
-            let said = self.read(&message);
-            match said {
+            match self.read(&message) {
                 Said::Heard(heard) => return self.end(heard, &message),
-                Said::NoResponders if self.is_final() => {
-                    return Answered::Missing(Missing::NoResponders);
+                Said::Refused(why) => {
+                    self.refused.insert(message.subject.to_string());
+                    if self.is_refused() {
+                        return Answered::Missing(why);
+                    }
+                    repeat_at = repeat_at.or_else(|| self.repeat_at(why));
                 }
-                Said::Busy if self.is_final() => return Answered::Missing(Missing::Busy),
-                Said::NoResponders => next_send = Some(Instant::now() + REPEAT_AFTER_503),
-                Said::Busy => next_send = Some(Instant::now() + self.busy_pause()),
+                Said::OtherVersion => {
+                    repeat_at = repeat_at.or_else(|| self.repeat_at(Missing::Busy));
+                }
                 Said::Rejected(reason) => self.reject(&message, reason),
             }
         }
@@ -163,10 +178,17 @@ impl<C: Clock + Clone> Asking<C> {
         Answered::Heard(heard)
     }
 
-    /// Whether this was the second time that nobody could serve.
-    fn is_final(&mut self) -> bool {
-        self.refusals += 1;
-        self.refusals > 1 || self.sends >= SENDS_MAX
+    /// Whether nobody could serve any of several sends. While an agent may be at work on one of
+    /// them, what others say of a further one settles nothing.
+    fn is_refused(&self) -> bool {
+        self.sends > 1 && self.refused.len() >= self.sends
+    }
+
+    /// When to ask once more because of a refusal, which happens once.
+    fn repeat_at(&mut self, why: Missing) -> Option<Instant> {
+        let pause = if why == Missing::NoResponders { REPEAT_AFTER_503 } else { self.busy_pause() };
+        let is_first = !std::mem::replace(&mut self.is_repeated, true);
+        is_first.then(|| Instant::now() + pause)
     }
 
     /// Sends the same octets with a new token. A send that fails is one that nobody answers.
@@ -197,12 +219,16 @@ impl<C: Clock + Clone> Asking<C> {
 
     fn read(&self, message: &Message) -> Said {
         if message.status == Some(StatusCode::NO_RESPONDERS) && message.payload.is_empty() {
-            return Said::NoResponders;
-        }
-        if is_refusal(&message.payload) {
-            return Said::Busy;
+            return Said::Refused(Missing::NoResponders);
         }
         let question = &self.question;
+        // The size first: what is too large is not even parsed.
+        if message.payload.len() > question.reply_octets_max {
+            return Said::Rejected(Rejected::Malformed);
+        }
+        if is_refusal(&message.payload) {
+            return Said::OtherVersion;
+        }
         let asked = Asked {
             perspective: &question.perspective,
             role: question.role,
@@ -213,7 +239,7 @@ impl<C: Clock + Clone> Asking<C> {
         };
         let received_ms = self.nats.clock.now();
         match Reply::verify(&message.payload, &asked, &question.directory, received_ms) {
-            Ok(reply) if reply.outcome == ReplyOutcome::Busy => Said::Busy,
+            Ok(reply) if reply.outcome == ReplyOutcome::Busy => Said::Refused(Missing::Busy),
             Ok(reply) if !reply.is_timely(question.asked_ms, received_ms) => {
                 Said::Rejected(Rejected::Expired)
             }
@@ -232,8 +258,7 @@ impl<C: Clock + Clone> Asking<C> {
     }
 }
 
-/// An agent that speaks another version says so unsigned: a hint to ask another member, never a
-/// finding by itself.
+/// Whether an agent says that it speaks another version.
 fn is_refusal(payload: &[u8]) -> bool {
     Envelope::parse(payload, payload.len()).is_ok_and(|envelope| envelope.kind == Kind::Refusal)
 }

@@ -146,8 +146,13 @@ impl Recorder {
         self.pending.fetch_add(1, Ordering::Relaxed);
         let result = self.record_until(publication, give_up).await;
         self.pending.fetch_sub(1, Ordering::Relaxed);
-        let broken = matches!(result, Err(RecordError::Full(_) | RecordError::Refused(_)));
-        if self.broken.swap(broken, Ordering::Relaxed) != broken {
+        // A record that the stream refuses says nothing of others, and silence says nothing at all.
+        let broken = match result {
+            Ok(_) => Some(false),
+            Err(RecordError::Full(_)) => Some(true),
+            Err(RecordError::Refused(_) | RecordError::Unacknowledged) => None,
+        };
+        if broken.is_some_and(|broken| self.broken.swap(broken, Ordering::Relaxed) != broken) {
             tracing::warn!(broken, "whether the stream takes records has changed");
         }
         result
@@ -160,6 +165,9 @@ impl Recorder {
     ) -> Result<Standing, RecordError> {
         let mut answers = self.acks.answers();
         loop {
+            if Instant::now() >= give_up {
+                return Err(RecordError::Unacknowledged);
+            }
             let said = match self.publish_once(publication, &mut answers).await {
                 Some(message) => read(&message),
                 None => Said::Again,

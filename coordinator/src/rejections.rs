@@ -33,8 +33,11 @@ struct Answered {
     sends: BTreeSet<String>,
 }
 
-/// Rejected replies that one record holds: a hostile perspective must not fill it.
-const REJECTIONS_MAX: usize = 16;
+/// A longer one is known by its hash alone: no reply may be as long.
+const RAW_OCTETS_MAX: usize = 8_192;
+
+/// Rejected replies of one perspective that one record holds: a hostile one must not fill it.
+const REJECTIONS_MAX: usize = 3;
 
 impl Rejections {
     /// A reply of `perspective`, received at `at`, that does not count for this reason.
@@ -83,7 +86,8 @@ impl Found {
             (&known.perspective, known.reason, known.hash)
                 == (&rejected.perspective, rejected.reason, rejected.hash)
         });
-        if !is_known && self.rejected.len() < REJECTIONS_MAX {
+        let before = self.rejected.iter().filter(|known| known.perspective == rejected.perspective);
+        if before.count() < REJECTIONS_MAX && !is_known {
             self.rejected.push(rejected);
         }
     }
@@ -100,6 +104,6 @@ fn rejected(
         received_ms,
         reason,
         hash: Hash::of(&message.payload),
-        raw: Some(Octets(message.payload.to_vec())),
+        raw: (message.payload.len() <= RAW_OCTETS_MAX).then(|| Octets(message.payload.to_vec())),
     }
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use mpic_agent::check::{Checker, Rules};
 use mpic_agent::health::EngineHealth;
 use mpic_agent::responder::{Drops, Identity, Parts, Responder};
-use mpic_agent::subscription::Assignments;
 use mpic_audit::appender::{Appender, Stream};
 use mpic_audit::consumer::{self, Limits};
 use mpic_audit::log::memory::Memory;
@@ -28,6 +27,7 @@ use mpic_coordinator::perspectives::NatsPerspectives;
 use mpic_coordinator::recorder::Recorder;
 use mpic_coordinator::refusals::Refusals;
 use mpic_runtime::bus::Bus;
+use mpic_runtime::queue::Queue;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -92,7 +92,8 @@ pub(crate) async fn coordinator(
         permits: Arc::clone(&permits),
         jobs_per_ca_max: JOBS_MAX,
     });
-    let jobs = bus.subscribe(subject::JOBS.to_owned(), Some(subject::COORDINATORS.to_owned()));
+    let group = subject::COORDINATORS.to_owned();
+    let jobs = Queue::subscribe(Arc::clone(&bus), subject::JOBS.to_owned(), group);
     intake.run(jobs.await?, stop).await?;
     let left = (acks.len(), replies.len(), JOBS_MAX - permits.available_permits());
     if left != (0, 0, 0) {
@@ -142,7 +143,8 @@ pub(crate) async fn agent(
         drops: Arc::new(Drops::default()),
     }));
     let bus: Arc<dyn Bus> = Arc::new(link);
-    let assignments = Assignments::subscribe(Arc::clone(&bus), perspective).await?;
+    let (check, group) = (subject::check(&perspective), perspective.to_string());
+    let assignments = Queue::subscribe(Arc::clone(&bus), check, group).await?;
     Ok(responder.run(bus, assignments, stop).await?)
 }
 

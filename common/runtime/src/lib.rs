@@ -10,6 +10,7 @@ pub mod health_server;
 pub mod keys;
 pub mod nats;
 pub mod process;
+pub mod queue;
 pub mod readiness;
 pub mod stream;
 pub mod supervisor;

@@ -70,6 +70,14 @@ impl<'a, 'p> Pool<'a, 'p> {
         set & !(1 << index) & !self.close.get(index).copied().unwrap_or(0)
     }
 
+    /// Whether all of `set` that are close to this one are close to each other: then at most one of
+    /// them is taken, and this one may as well be it.
+    fn is_of_one_place(&self, set: u64, index: usize) -> bool {
+        let close = |index: usize| self.close.get(index).copied().unwrap_or(0) & set;
+        let around = close(index);
+        self.members(around).all(|(other, _)| around & !close(other) & !(1 << other) == 0)
+    }
+
     /// The largest number of members of `set` of which no two are close: either the first that
     /// has somebody close is taken, or it is not.
     fn largest_of(&self, set: u64) -> usize {
@@ -81,6 +89,9 @@ impl<'a, 'p> Pool<'a, 'p> {
             None => set.count_ones() as usize,
             Some(index) => {
                 let with = 1 + self.largest_of(self.without(set, index));
+                if self.is_of_one_place(set, index) {
+                    return with;
+                }
                 with.max(self.largest_of(set & !(1 << index)))
             }
         }

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use crate::observation::{CheckKind, Finding};
-use crate::perspective::RegionalInternetRegistry;
+use crate::perspective::{Location, Place, RegionalInternetRegistry};
 use crate::policy::{Case, Findings, Outcome, decide};
 use crate::testing::{Fleet, dns_01_job};
 use proptest::prelude::*;
@@ -51,6 +51,28 @@ fn one_provider_does_not_make_a_cohort_where_there_is_a_choice() {
     let unnamed: Vec<_> = directory.perspectives(NOW).collect();
     let codes: Vec<_> = Pool::new(&unnamed).spread(2).into_iter().map(|one| &one.code).collect();
     assert_eq!(codes, [&unnamed[0].code, &unnamed[1].code], "nobody is of one provider");
+}
+
+#[test]
+fn two_providers_in_each_of_twenty_cities_are_twenty_remotes_at_once() {
+    let directory = Fleet::new(1).directory();
+    let one = directory.perspectives(NOW).next().unwrap();
+    let cities = (0..20).flat_map(|city: i32| {
+        let location = Location::new(0, 17_000_000 * city - 170_000_000).unwrap();
+        let place = Place { location, ..one.egress };
+        ["a", "b"].map(|provider| Perspective {
+            code: format!("{provider}{city}").parse().unwrap(),
+            provider: Some(provider.to_owned()),
+            egress: place,
+            resolver: place,
+            ..one.clone()
+        })
+    });
+    let perspectives: Vec<_> = cities.collect();
+    let candidates: Vec<_> = perspectives.iter().collect();
+    let pool = Pool::new(&candidates);
+    assert_eq!(pool.largest(), 20);
+    assert_eq!(pool.spread(20).len(), 20);
 }
 
 #[test]

@@ -238,3 +238,51 @@ async fn octets_that_are_no_reply_leave_the_question_open() {
     assert!(matches!(world.answered().await, Answered::Heard(_)));
     assert_eq!(world.rejected().await, [Rejected::Malformed]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn while_an_agent_may_be_at_work_further_sends_that_nobody_serves_end_nothing() {
+    let mut world = World::new();
+    let (first, _) = world.sent().await;
+    let (second, _) = world.sent().await;
+    world.say(&second, b"", Some(StatusCode::NO_RESPONDERS)).await;
+    let (third, _) = world.sent().await;
+    world.say(&third, b"", Some(StatusCode::NO_RESPONDERS)).await;
+    let honest = world.honest.clone();
+    world.say(&first, &honest, None).await;
+    assert!(matches!(world.answered().await, Answered::Heard(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeat_after_a_refusal_leaves_the_further_send_to_its_time() {
+    let mut world = World::new();
+    let (first, _) = world.sent().await;
+    world.say(&first, b"", Some(StatusCode::NO_RESPONDERS)).await;
+    let (_, repeated) = world.sent().await;
+    assert_eq!(repeated, REPEAT_AFTER_503);
+    let (_, after) = world.sent().await;
+    assert_eq!(after, RESEND_AFTER);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_serving_twice_is_known_at_once() {
+    let mut world = World::new();
+    let (first, _) = world.sent().await;
+    world.say(&first, b"", Some(StatusCode::NO_RESPONDERS)).await;
+    world.say(&first, b"", Some(StatusCode::NO_RESPONDERS)).await;
+    let (second, _) = world.sent().await;
+    world.say(&second, b"", Some(StatusCode::NO_RESPONDERS)).await;
+    let answered = world.answered().await;
+    assert!(matches!(answered, Answered::Missing(Missing::NoResponders)), "{answered:?}");
+    assert_eq!(world.began.elapsed(), REPEAT_AFTER_503);
+}
+
+#[tokio::test(start_paused = true)]
+async fn octets_that_are_too_many_are_rejected_unread() {
+    let mut world = World::new();
+    let (subject, _) = world.sent().await;
+    world.say(&subject, &[0xC0; 8_193], None).await;
+    let honest = world.honest.clone();
+    world.say(&subject, &honest, None).await;
+    assert!(matches!(world.answered().await, Answered::Heard(_)));
+    assert_eq!(world.rejected().await, [Rejected::Malformed]);
+}

@@ -1,4 +1,4 @@
-//! The assignments of one perspective, and how to stop taking them without losing one.
+//! The messages of a queue group's member, and how to stop taking them without losing one.
 //!
 //! Unsubscribing loses queue-group messages in flight, and nobody is told. What loses nothing is to
 //! let server and client count to one number; they count alike only on the connection on which the
@@ -10,17 +10,17 @@ use std::time::Duration;
 
 use async_nats::Message;
 use futures_util::{FutureExt, StreamExt};
-use mpic_common::code::PerspectiveId;
-use mpic_common::subject;
-use mpic_runtime::bus::{Bus, Subscription};
-use mpic_runtime::nats::BusError;
 use tokio::time::{Instant, timeout};
 
-/// A subscription in the queue group of its perspective.
+use crate::bus::{Bus, Subscription};
+use crate::nats::BusError;
+
+/// A subscription in a queue group.
 #[derive(Debug)]
-pub struct Assignments {
+pub struct Queue {
     bus: Arc<dyn Bus>,
-    perspective: PerspectiveId,
+    subject: String,
+    group: String,
     messages: Box<dyn Subscription>,
     /// Messages since the subscription was made.
     received: u64,
@@ -45,18 +45,20 @@ const HEADROOM_MIN: u64 = 64;
 /// While draining, silence for this long means that no more will come.
 const SILENCE: Duration = Duration::from_secs(1);
 
-impl Assignments {
-    /// Subscribes.
+impl Queue {
+    /// Subscribes to `subject` as a member of `group`.
     pub async fn subscribe(
         bus: Arc<dyn Bus>,
-        perspective: PerspectiveId,
+        subject: String,
+        group: String,
     ) -> Result<Self, BusError> {
         let connects = bus.connects();
-        let messages = subscribe(&*bus, &perspective).await?;
+        let messages = bus.subscribe(subject.clone(), Some(group.clone())).await?;
         let rate = Rate { since: Instant::now(), current: 0, last: 0 };
         Ok(Self {
             bus,
-            perspective,
+            subject,
+            group,
             messages,
             received: 0,
             connects,
@@ -95,7 +97,7 @@ impl Assignments {
     /// A subscription on the present connection; what the old one holds is kept.
     async fn renew(&mut self) -> Result<(), BusError> {
         self.connects = self.bus.connects();
-        let renewed = subscribe(&*self.bus, &self.perspective).await?;
+        let renewed = self.bus.subscribe(self.subject.clone(), Some(self.group.clone())).await?;
         let mut old = std::mem::replace(&mut self.messages, renewed);
         self.received = 0;
         old.unsubscribe().await.map_err(|_| self.closed())?;
@@ -106,15 +108,8 @@ impl Assignments {
     }
 
     fn closed(&self) -> BusError {
-        BusError::Denied(format!("the end of {}", subject::check(&self.perspective)))
+        BusError::Denied(format!("the end of {}", self.subject))
     }
-}
-
-async fn subscribe(
-    bus: &dyn Bus,
-    perspective: &PerspectiveId,
-) -> Result<Box<dyn Subscription>, BusError> {
-    bus.subscribe(subject::check(perspective), Some(perspective.to_string())).await
 }
 
 impl Rate {

@@ -51,7 +51,8 @@ impl Hearing {
     }
 
     /// Hears every perspective that `directory` lists, whatever its validity: what is not in force
-    /// is never asked. One that is no longer listed is heard until no job can wait for it.
+    /// is never asked. One that is no longer listed is heard on, since jobs in flight may wait for
+    /// it; the first call after that ends it.
     pub async fn follow(&mut self, directory: &Directory) -> Result<(), BusError> {
         let (listed, now): (Vec<_>, _) = (directory.listed().cloned().collect(), Instant::now());
         let (stays, leaves) = std::mem::take(&mut self.heard)

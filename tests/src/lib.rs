@@ -20,4 +20,5 @@ pub mod messagepack;
 pub mod nats_server;
 pub mod played;
 pub mod process;
+pub mod python;
 pub mod raw_client;

@@ -55,7 +55,7 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How often to look where nobody tells.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Kills the process with the thread that started it, however that ends (util-linux).
-const SETPRIV: &str = "/usr/bin/setpriv";
+pub(crate) const SETPRIV: &str = "/usr/bin/setpriv";
 
 impl Process {
     /// Starts a process of `layout` and waits until it is ready, or has ended where it only does

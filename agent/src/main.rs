@@ -11,16 +11,17 @@ use mpic_agent::directory::Directories;
 use mpic_agent::health::EngineHealth;
 use mpic_agent::resolver::DnsEngine;
 use mpic_agent::resolver::backend::Backend;
-use mpic_agent::responder::{Drops, Identity, Parts, Responder};
+use mpic_agent::responder::{Dropped, Drops, Identity, Parts, Responder};
 use mpic_common::directory::Owner;
 use mpic_common::perspective::Perspective;
-use mpic_common::signature::SigningKey;
+use mpic_common::signature::{KeyId, SigningKey};
 use mpic_common::subject;
 use mpic_runtime::bus::Bus;
 use mpic_runtime::clock::{Clock, SystemClock};
 use mpic_runtime::directory::Source;
-use mpic_runtime::discovery::{Discovery, Endpoint, Service, Stats, process_id};
-use mpic_runtime::health_server::{self, Health, Metric, figure};
+use mpic_runtime::discovery::{self, Discovery, Endpoint, Service, Stats, process_id};
+use mpic_runtime::health_server::{self, Health};
+use mpic_runtime::metrics::Metric;
 use mpic_runtime::nats::{self, BusError, BusHealth, Own, Role};
 use mpic_runtime::process::{self, Arguments, Failure};
 use mpic_runtime::queue::Queue;
@@ -69,7 +70,7 @@ fn prepare(arguments: &Arguments) -> Result<Prepared, Failure> {
 
 async fn run(prepared: Prepared) -> Result<(), Failure> {
     let Prepared { config, key, directories, own, rules, engine, effective } = prepared;
-    let agent = process_id()?;
+    let (agent, key_id) = (process_id()?, key.public().id());
     let health = Arc::new(EngineHealth::default());
     health.test(&engine).await;
 
@@ -110,7 +111,7 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
     let telling = health_server::run(config.health_listen, telling, supervisor.stop());
     supervisor.spawn("http", telling);
     let stats = move || stats();
-    let discovery = discovery(&client, &config, &own, agent, stats).await?;
+    let discovery = discovery(&client, &config, &own, (agent, key_id), stats).await?;
     supervisor.spawn("discovery", discovery.run(supervisor.stop()));
     let bus: Arc<dyn Bus> = Arc::new(client.clone());
     let (check, group) = (subject::check(&config.perspective), config.perspective.to_string());
@@ -138,18 +139,17 @@ fn figures(
     let perspective = config.perspective.to_string();
     move || {
         let (Health { unready, mut metrics }, data) = (health_server::of_bus(&bus), stats().data);
-        let metric =
-            |name, value: u64| Metric::new(name, figure(value)).of("perspective", &perspective);
-        for (name, value) in &data {
-            match (name.as_str(), name.strip_prefix("dropped.")) {
-                ("inflight", _) => metrics.push(metric("mpic_agent_inflight", *value)),
-                ("capacity", _) => metrics.push(metric("mpic_agent_capacity", *value)),
-                (_, Some(reason)) => {
-                    metrics.push(metric("mpic_agent_dropped_total", *value).of("reason", reason));
-                }
-                _ => {}
-            }
-        }
+        let metric = |name, figure: &str| {
+            let value = data.get(figure).copied().unwrap_or(0);
+            Metric::count(name, value).of("perspective", &perspective)
+        };
+        metrics.push(metric("mpic_agent_inflight", "inflight"));
+        metrics.push(metric("mpic_agent_capacity", "capacity"));
+        metrics.extend(Dropped::ALL.map(|dropped| {
+            let reason = dropped.as_str();
+            let figure = format!("dropped.{reason}");
+            metric("mpic_agent_dropped_total", &figure).of("reason", reason)
+        }));
         let is_alarming = data.get("clock_alarm").is_some_and(|alarm| *alarm > 0);
         let clock = is_alarming.then_some("its clock, or that of the coordinators, is wrong");
         Health { unready: unready.or(clock), metrics }
@@ -217,16 +217,18 @@ async fn discovery<F: Fn() -> Stats + Send + 'static>(
     client: &Client,
     config: &Config,
     own: &Perspective,
-    agent: String,
+    (agent, key): (String, KeyId),
     stats: F,
 ) -> Result<Discovery<F>, BusError> {
     let metadata = [
-        ("code", config.perspective.to_string()),
+        (discovery::CODE, config.perspective.to_string()),
+        (discovery::KEY, key.to_string()),
+        (discovery::SOFTWARE, mpic_runtime::SOFTWARE.to_owned()),
         ("registry", own.egress.registry.to_string()),
         ("region", own.region.clone()),
     ];
     let service = Service {
-        name: "mpic-agent".to_owned(),
+        name: discovery::AGENT.to_owned(),
         id: agent,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         metadata: metadata.map(|(key, value)| (key.to_owned(), value)).into(),

@@ -74,6 +74,12 @@ pub fn discovery(verb: &str, name: Option<&str>, id: Option<&str>) -> String {
     format!("$SRV.{verb}{name}{id}")
 }
 
+/// Where the answers go to one question of discovery that `coordinator` asks; `token` is 16 random
+/// octets.
+pub fn discovery_inbox(coordinator: &CoordinatorId, token: &[u8; 16]) -> String {
+    format!("{DISCOVERY_INBOX}{coordinator}.{}", hex(token))
+}
+
 /// A question to JetStream itself, such as `STREAM.INFO.MPIC_AUDIT`.
 pub fn jetstream(question: &str) -> String {
     format!("$JS.API.{question}")

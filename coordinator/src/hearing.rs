@@ -22,8 +22,9 @@ use mpic_runtime::nats::BusError;
 use mpic_runtime::process::chain;
 
 use crate::directory::UseError;
+use crate::figures::{Exchanges, Replied};
 use crate::intake::Intake;
-use crate::multiplexer::Multiplexer;
+use crate::multiplexer::{Multiplexer, Unread};
 
 /// The subscriptions for replies.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ pub struct Hearing {
     bus: Arc<dyn Bus>,
     coordinator: CoordinatorId,
     replies: Multiplexer,
+    exchanges: Exchanges,
     heard: BTreeMap<PerspectiveId, CancellationToken>,
     /// No longer listed, and since when: jobs in flight may still wait for them.
     leaving: BTreeMap<PerspectiveId, (Instant, CancellationToken)>,
@@ -39,11 +41,17 @@ pub struct Hearing {
 
 impl Hearing {
     /// Hears nobody yet.
-    pub fn new(bus: Arc<dyn Bus>, coordinator: CoordinatorId, replies: Multiplexer) -> Self {
+    pub fn new(
+        bus: Arc<dyn Bus>,
+        coordinator: CoordinatorId,
+        replies: Multiplexer,
+        exchanges: Exchanges,
+    ) -> Self {
         Self {
             bus,
             coordinator,
             replies,
+            exchanges,
             heard: BTreeMap::new(),
             leaving: BTreeMap::new(),
             readers: JoinSet::new(),
@@ -82,7 +90,15 @@ impl Hearing {
         let subject = subject::replies(&code, &self.coordinator);
         let messages = self.bus.subscribe(subject, None).await?;
         let stop = CancellationToken::new();
-        self.readers.spawn(self.replies.clone().run(messages, token, stop.clone()));
+        let (exchanges, from) = (self.exchanges.clone(), code.clone());
+        let unread = move |why| {
+            let replied = match why {
+                Unread::UnknownToken => Replied::UnknownToken,
+                Unread::TooMany => Replied::Further,
+            };
+            exchanges.replied(&from, replied);
+        };
+        self.readers.spawn(self.replies.clone().run(messages, token, unread, stop.clone()));
         self.heard.insert(code, stop);
         Ok(())
     }

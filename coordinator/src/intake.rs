@@ -33,6 +33,7 @@ use crate::attempt::Plan;
 use crate::corroboration::{Asked, Asker, Stragglers, corroborate};
 use crate::decision::{self, Signed};
 use crate::directory::Directories;
+use crate::figures::{Jobs, REPEAT};
 use crate::known::{Known, Met};
 use crate::perspectives::Perspectives;
 use crate::recorder::{Publication, RecordError, Recorder, Standing};
@@ -64,6 +65,8 @@ pub struct Intake<P, C> {
     pub permits: Arc<Semaphore>,
     /// Jobs of one CA in flight.
     pub jobs_per_ca_max: usize,
+    /// What became of jobs.
+    pub figures: Jobs,
 }
 
 /// A job as it came, and where its answer goes.
@@ -138,7 +141,7 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
         let now = self.asker.clock.now();
         let admitted = match self.admit(&request, now) {
             Ok(admitted) => admitted,
-            Err(refusal) => return self.refuse(&request, refusal).await,
+            Err(refusal) => return self.end_without(&request, refusal).await,
         };
         request.span.record("job", display(admitted.job.id));
         request.span.record("identifier", display(&admitted.job.identifier));
@@ -162,6 +165,7 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
         log_decision(&decided, stands);
         drop(permit);
         if stands {
+            self.figures.ended(decided.outcome.as_str(), request.arrived.elapsed());
             self.collect_late(&admitted, &decided, &signed, heard.stragglers).await;
         }
     }
@@ -179,9 +183,12 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
                 self.give_up(request, admitted, busy(RefusalCode::Unrecorded)).await;
             }
             Met::New => return true,
-            Met::Joined => {}
-            Met::Recorded(seq) => self.answer_again(request, admitted, seq).await,
-            Met::Conflict => self.refuse(request, conflict(admitted)).await,
+            Met::Joined => self.figures.ended(REPEAT, request.arrived.elapsed()),
+            Met::Recorded(seq) => {
+                self.answer_again(request, admitted, seq).await;
+                self.figures.ended(REPEAT, request.arrived.elapsed());
+            }
+            Met::Conflict => self.end_without(request, conflict(admitted)).await,
         }
         false
     }
@@ -307,7 +314,7 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
             Ok(admitted) => Refusal::of(&admitted, RefusalCode::Busy, Vec::new()),
             Err(refusal) => refusal,
         };
-        self.refuse(&request, refusal).await;
+        self.end_without(&request, refusal).await;
     }
 }
 

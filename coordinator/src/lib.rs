@@ -5,10 +5,12 @@
 
 pub mod admission;
 pub mod attempt;
+pub mod census;
 pub mod config;
 pub mod corroboration;
 pub mod decision;
 pub mod directory;
+pub mod figures;
 pub mod hearing;
 pub mod intake;
 pub mod known;

@@ -1,5 +1,6 @@
 //! One coordinator process: wiring only.
 
+use std::convert::Infallible;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,9 +8,11 @@ use std::time::Duration;
 use async_nats::jetstream;
 use mpic_common::directory::Owner;
 use mpic_common::subject;
+use mpic_coordinator::census::Census;
 use mpic_coordinator::config::Config;
 use mpic_coordinator::corroboration::Asker;
 use mpic_coordinator::directory::{Candidates, Directories};
+use mpic_coordinator::figures::{Exchanges, Jobs};
 use mpic_coordinator::hearing::{Hearing, follow_directory};
 use mpic_coordinator::intake::Intake;
 use mpic_coordinator::multiplexer::Multiplexer;
@@ -18,8 +21,9 @@ use mpic_coordinator::recorder::Recorder;
 use mpic_runtime::bus::Bus;
 use mpic_runtime::clock::{Clock, SystemClock};
 use mpic_runtime::directory::{Document, Source};
-use mpic_runtime::discovery::{Discovery, Endpoint, Service, Stats, process_id};
-use mpic_runtime::health_server::{self, Health, Metric, figure};
+use mpic_runtime::discovery::{self, Discovery, Endpoint, Service, Stats, process_id};
+use mpic_runtime::health_server::{self, Health};
+use mpic_runtime::metrics::Metric;
 use mpic_runtime::nats::{self, BusHealth, Own, Role};
 use mpic_runtime::process::{self, Arguments, Failure};
 use mpic_runtime::queue::Queue;
@@ -27,6 +31,7 @@ use mpic_runtime::supervisor::Supervisor;
 use mpic_runtime::{keys, readiness, stream, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 /// What the coordinator has before it connects.
 struct Prepared {
@@ -78,18 +83,19 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
 
     let (acks, replies) = (Multiplexer::default(), Multiplexer::default());
     // Replies and acknowledgements are read until the last job has ended.
-    let read_acks = tokio_util::sync::CancellationToken::new();
+    let read_acks = CancellationToken::new();
     let bus: Arc<dyn Bus> = Arc::new(client.clone());
     let acked = bus.subscribe(subject::pubacks(&config.code), None).await?;
     let mut readers = tokio::task::JoinSet::new();
-    readers.spawn(acks.clone().run(acked, subject::parse_puback, read_acks.clone()));
-    let mut hearing = Hearing::new(Arc::clone(&bus), config.code.clone(), replies.clone());
+    readers.spawn(acks.clone().run(acked, subject::parse_puback, |_| {}, read_acks.clone()));
+    let exchanges = Exchanges::default();
+    let mut hearing =
+        Hearing::new(Arc::clone(&bus), config.code.clone(), replies.clone(), exchanges.clone());
     hearing.follow(&document.directory).await?;
     let recorder = Recorder::new(Arc::clone(&bus), config.code.clone(), acks, Arc::new(records));
     nats::settle(&client, &own, &connected).await?;
     let directories = Directories::hold(candidates, document, &recorder).await?;
 
-    let permits = Arc::new(Semaphore::new(config.jobs_max.get()));
     let intake = Arc::new(Intake {
         asker: Asker {
             coordinator: config.code.clone(),
@@ -98,6 +104,7 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
                 bus: Arc::clone(&bus),
                 coordinator: config.code.clone(),
                 replies,
+                exchanges,
                 clock: SystemClock,
             },
             clock: SystemClock,
@@ -111,15 +118,14 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
         bus: Arc::clone(&bus),
         known: mpic_coordinator::known::Known::default(),
         refusals: mpic_coordinator::refusals::Refusals::default(),
-        permits: Arc::clone(&permits),
+        permits: Arc::new(Semaphore::new(config.jobs_max.get())),
         jobs_per_ca_max: config.jobs_per_ca_max.get(),
+        figures: Jobs::default(),
     });
     let (subject, group) = (subject::JOBS.to_owned(), subject::COORDINATORS.to_owned());
     let jobs = Queue::subscribe(Arc::clone(&bus), subject, group).await?;
-    let telling = figures(&config, Arc::clone(&connected), Arc::clone(&permits), &intake);
-    let telling = health_server::run(config.health_listen, telling, supervisor.stop());
-    supervisor.spawn("http", telling);
-    let discovery = discovery(&client, &config, permits).await?;
+    tell(&mut supervisor, &config, Arc::clone(&connected), &intake);
+    let discovery = discovery(&client, &config, &intake).await?;
     supervisor.spawn("discovery", discovery.run(supervisor.stop()));
     let hangups = signal(SignalKind::hangup())?;
     let following = follow_directory(Arc::clone(&intake), hearing, hangups, supervisor.stop());
@@ -140,27 +146,54 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
     Ok(ended?)
 }
 
+type Running = Intake<NatsPerspectives<SystemClock>, SystemClock>;
+
+/// Tells by HTTP how the coordinator is, and which agents it sees.
+fn tell(supervisor: &mut Supervisor, config: &Config, bus: Arc<BusHealth>, intake: &Arc<Running>) {
+    let census = Census::default();
+    supervisor.spawn("census", count_agents(&census, intake, supervisor.stop()));
+    let figures = figures(config, bus, census, intake);
+    let telling = health_server::run(config.health_listen, figures, supervisor.stop());
+    supervisor.spawn("http", telling);
+}
+
+/// Asks agents who they are, for the figures.
+fn count_agents(
+    census: &Census,
+    intake: &Arc<Running>,
+    stop: CancellationToken,
+) -> impl Future<Output = Result<(), Infallible>> + 'static {
+    let (bus, coordinator) = (Arc::clone(&intake.bus), intake.asker.coordinator.clone());
+    let intake = Arc::clone(intake);
+    let current = move || (intake.directories.current(), SystemClock.now());
+    census.clone().run(bus, coordinator, current, stop)
+}
+
 /// How the coordinator is; it is not ready while the stream takes nothing.
 fn figures(
     config: &Config,
     bus: Arc<BusHealth>,
-    permits: Arc<Semaphore>,
-    intake: &Arc<Intake<NatsPerspectives<SystemClock>, SystemClock>>,
+    census: Census,
+    intake: &Arc<Running>,
 ) -> impl Fn() -> Health + Send + Sync + 'static {
     let (capacity, intake) = (config.jobs_max.get(), Arc::clone(intake));
     move || {
-        let Health { unready, mut metrics } = health_server::of_bus(&bus);
-        let inflight = capacity.saturating_sub(permits.available_permits());
-        let is_open = intake.recorder.is_broken();
-        for (name, value) in [
-            ("mpic_breaker_open", u64::from(is_open)),
-            ("mpic_jobs_capacity", capacity as u64),
-            ("mpic_jobs_inflight", inflight as u64),
-        ] {
-            metrics.push(Metric::new(name, figure(value)));
-        }
-        let stream = is_open.then_some("the stream takes no records");
-        Health { unready: unready.or(stream), metrics }
+        let Health { unready, metrics } = health_server::of_bus(&bus);
+        let inflight = capacity.saturating_sub(intake.permits.available_permits());
+        let listed = intake.directories.current().listed().cloned().collect();
+        let metrics = [
+            metrics,
+            vec![
+                Metric::count("mpic_jobs_inflight", inflight as u64),
+                Metric::count("mpic_jobs_capacity", capacity as u64),
+            ],
+            intake.figures.metrics(),
+            intake.asker.perspectives.exchanges.metrics(&listed),
+            intake.recorder.metrics(),
+            census.metrics(&listed),
+        ];
+        let stream = intake.recorder.is_broken().then_some("the stream takes no records");
+        Health { unready: unready.or(stream), metrics: metrics.concat() }
     }
 }
 
@@ -176,20 +209,25 @@ fn role(config: &Config) -> Role {
 async fn discovery(
     client: &async_nats::Client,
     config: &Config,
-    permits: Arc<Semaphore>,
+    intake: &Running,
 ) -> Result<Discovery<impl Fn() -> Stats + Send + 'static>, Failure> {
+    let metadata = [
+        (discovery::CODE, config.code.to_string()),
+        (discovery::KEY, intake.asker.key.public().id().to_string()),
+        (discovery::SOFTWARE, mpic_runtime::SOFTWARE.to_owned()),
+    ];
     let service = Service {
-        name: "mpic-coordinator".to_owned(),
+        name: discovery::COORDINATOR.to_owned(),
         id: process_id()?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        metadata: [("code".to_owned(), config.code.to_string())].into(),
+        metadata: metadata.map(|(key, value)| (key.to_owned(), value)).into(),
     };
     let endpoint = Endpoint {
         name: "job".to_owned(),
         subject: subject::JOBS.to_owned(),
         queue_group: subject::COORDINATORS.to_owned(),
     };
-    let capacity = config.jobs_max.get();
+    let (capacity, permits) = (config.jobs_max.get(), Arc::clone(&intake.permits));
     let stats = move || {
         let inflight = capacity.saturating_sub(permits.available_permits());
         let figure = |name: &str, value: usize| (name.to_owned(), value as u64);

@@ -32,6 +32,15 @@ pub struct Answers {
     receiver: mpsc::Receiver<Message>,
 }
 
+/// Why nobody reads an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unread {
+    /// Nobody waits for its token.
+    UnknownToken,
+    /// Who waits has eight unread answers.
+    TooMany,
+}
+
 /// Answers that wait for one reader: more than the sends of one question, since an answer may
 /// come twice.
 const ANSWERS_MAX: usize = 8;
@@ -44,20 +53,27 @@ impl Multiplexer {
     }
 
     /// Reads a subscription until `stop`; `token` reads the token of a subject. What nobody waits
-    /// for is dropped.
+    /// for, or who waits has enough of, is dropped, and `unread` hears of it.
     pub async fn run(
         self,
         mut messages: Box<dyn Subscription>,
         token: fn(&str) -> Option<Token>,
+        unread: impl Fn(Unread),
         stop: CancellationToken,
     ) {
         while let Some(Some(message)) = stop.run_until_cancelled(messages.next()).await {
             let slot =
                 token(&message.subject).and_then(|token| lock(&self.slots).get(&token).cloned());
             match slot {
-                // A reader with eight unread answers has enough of them.
-                Some(slot) => drop(slot.try_send(message)),
-                None => tracing::debug!(subject = %message.subject, "nobody waits for this"),
+                Some(slot) => {
+                    if slot.try_send(message).is_err() {
+                        unread(Unread::TooMany);
+                    }
+                }
+                None => {
+                    tracing::debug!(subject = %message.subject, "nobody waits for this");
+                    unread(Unread::UnknownToken);
+                }
             }
         }
     }

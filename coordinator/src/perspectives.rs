@@ -28,6 +28,7 @@ use mpic_runtime::clock::Clock;
 use mpic_runtime::trace;
 
 use crate::attempt::Heard;
+use crate::figures::{Exchanges, Replied};
 use crate::multiplexer::{Answers, Multiplexer};
 use crate::rejections::Rejections;
 
@@ -84,6 +85,8 @@ pub struct NatsPerspectives<C> {
     pub coordinator: CoordinatorId,
     /// Where replies come in.
     pub replies: Multiplexer,
+    /// Counts what is sent and what comes back.
+    pub exchanges: Exchanges,
     /// What time it is.
     pub clock: C,
 }
@@ -101,6 +104,7 @@ impl<C: Clock + Clone> Perspectives for NatsPerspectives<C> {
             nats: self.clone(),
             question,
             sends: 0,
+            began: Instant::now(),
             refused: BTreeSet::new(),
             is_repeated: false,
         }
@@ -114,6 +118,7 @@ struct Asking<C> {
     answers: Answers,
     question: Question,
     sends: usize,
+    began: Instant,
     /// The sends that nobody could serve, by the subjects of their replies.
     refused: BTreeSet<String>,
     is_repeated: bool,
@@ -158,6 +163,7 @@ impl<C: Clock + Clone> Asking<C> {
             match self.read(&message) {
                 Said::Heard(heard) => return self.end(heard, &message),
                 Said::Refused(why) => {
+                    self.count_refused(why);
                     self.refused.insert(message.subject.to_string());
                     if self.is_refused() {
                         return Answered::Missing(why);
@@ -174,8 +180,19 @@ impl<C: Clock + Clone> Asking<C> {
 
     /// The first reply that counts; what else comes is noticed as long as the job lasts.
     fn end(self, heard: Box<Heard>, message: &Message) -> Answered {
-        self.question.rejections.watch(self.question.perspective, self.answers, message);
+        let (exchanges, question) = (self.nats.exchanges, self.question);
+        let replied = if question.rejections.is_decided() { Replied::Late } else { Replied::First };
+        exchanges.heard(&question.perspective, replied, self.began.elapsed());
+        question.rejections.watch(question.perspective, self.answers, message, exchanges);
         Answered::Heard(heard)
+    }
+
+    fn count_refused(&self, why: Missing) {
+        let perspective = &self.question.perspective;
+        match why {
+            Missing::NoResponders => self.nats.exchanges.unserved(perspective),
+            _ => self.nats.exchanges.busy(perspective),
+        }
     }
 
     /// Whether nobody could serve any of several sends. While an agent may be at work on one of
@@ -210,6 +227,7 @@ impl<C: Clock + Clone> Asking<C> {
         if let Err(error) = sent.await {
             tracing::warn!(%perspective, %error, "cannot send the assignment");
         }
+        self.nats.exchanges.sent(perspective, self.sends > 1);
     }
 
     fn busy_pause(&self) -> Duration {
@@ -254,6 +272,7 @@ impl<C: Clock + Clone> Asking<C> {
     fn reject(&self, message: &Message, reason: Rejected) {
         let perspective = &self.question.perspective;
         tracing::warn!(%perspective, reason = reason.as_str(), "a reply does not count");
+        self.nats.exchanges.replied(perspective, Replied::Rejected);
         self.question.rejections.push(perspective, message, self.nats.clock.now(), reason);
     }
 }

@@ -14,8 +14,10 @@ use mpic_common::code::CoordinatorId;
 use mpic_common::subject;
 use mpic_common::time::UnixMs;
 use mpic_runtime::bus::Bus;
+use mpic_runtime::metrics::Metric;
 use mpic_runtime::trace;
 
+use crate::figures::PubAcks;
 use crate::multiplexer::{Answers, Multiplexer};
 use crate::records::{ReadError, Records};
 
@@ -32,6 +34,7 @@ pub struct Recorder {
     tried: AtomicU64,
     /// Records without the stream's word.
     pending: AtomicUsize,
+    pubacks: PubAcks,
 }
 
 /// What is to be recorded where.
@@ -95,6 +98,18 @@ enum Said {
     Never(RecordError),
 }
 
+impl Said {
+    /// As a label.
+    fn outcome(&self) -> &'static str {
+        match self {
+            Self::Stored(_) => "stored",
+            Self::Duplicate(_) => "duplicate",
+            Self::Again => "retry",
+            Self::Never(_) => "refused",
+        }
+    }
+}
+
 /// A try's wait for the stream's word.
 const ACK_WAIT: Duration = Duration::from_secs(1);
 /// Between tries.
@@ -118,7 +133,14 @@ impl Recorder {
             broken: AtomicBool::new(false),
             tried: AtomicU64::new(0),
             pending: AtomicUsize::new(0),
+            pubacks: PubAcks::default(),
         }
+    }
+
+    /// What the stream said of records, and whether it takes any.
+    pub fn metrics(&self) -> Vec<Metric> {
+        let is_open = Metric::count("mpic_breaker_open", self.is_broken().into());
+        [self.pubacks.metrics(), vec![is_open]].concat()
     }
 
     /// Whether the stream took nothing when it was last asked.
@@ -168,10 +190,12 @@ impl Recorder {
             if Instant::now() >= give_up {
                 return Err(RecordError::Unacknowledged);
             }
+            let published = Instant::now();
             let said = match self.publish_once(publication, &mut answers).await {
                 Some(message) => read(&message),
                 None => Said::Again,
             };
+            self.pubacks.said(said.outcome(), published.elapsed());
             match said {
                 Said::Stored(seq) => return Ok(Standing::Ours(seq)),
                 Said::Duplicate(seq) => {

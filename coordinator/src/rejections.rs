@@ -10,6 +10,7 @@ use mpic_common::record::RejectedRecord;
 use mpic_common::reply::Rejected;
 use mpic_common::time::UnixMs;
 
+use crate::figures::{Exchanges, Replied};
 use crate::multiplexer::Answers;
 
 /// The replies to one job that do not count.
@@ -19,6 +20,7 @@ pub struct Rejections(Arc<Mutex<Found>>);
 #[derive(Debug, Default)]
 struct Found {
     rejected: Vec<RejectedRecord>,
+    is_decided: bool,
     /// Of the perspectives whose reply counts already.
     answered: Vec<Answered>,
 }
@@ -29,6 +31,7 @@ struct Answered {
     answers: Answers,
     /// SHA-256 of the reply that counts.
     counted: Hash,
+    exchanges: Exchanges,
     /// The sends that are answered, by the subjects of their replies.
     sends: BTreeSet<String>,
 }
@@ -47,17 +50,33 @@ impl Rejections {
 
     /// The reply of `perspective` in `message` counts: whatever else it answers does not. A further
     /// send may bring the same octets, since an agent that is asked twice answers twice alike.
-    pub fn watch(&self, perspective: PerspectiveId, answers: Answers, message: &Message) {
+    pub fn watch(
+        &self,
+        perspective: PerspectiveId,
+        answers: Answers,
+        message: &Message,
+        exchanges: Exchanges,
+    ) {
         let (counted, sends) = (Hash::of(&message.payload), [message.subject.to_string()].into());
-        self.found().answered.push(Answered { perspective, answers, counted, sends });
+        let answered = Answered { perspective, answers, counted, exchanges, sends };
+        self.found().answered.push(answered);
+    }
+
+    /// Whether the job was decided: those that came until then were taken.
+    pub fn is_decided(&self) -> bool {
+        self.found().is_decided
     }
 
     /// Takes those that came since this was last called; what is read only now came by `now`.
     pub fn take(&self, now: UnixMs) -> Vec<RejectedRecord> {
         let mut found = self.found();
+        found.is_decided = true;
         let mut answered = std::mem::take(&mut found.answered);
-        for Answered { perspective, answers, counted, sends } in &mut answered {
+        for Answered { perspective, answers, counted, exchanges, sends } in &mut answered {
             while let Some(message) = answers.try_next() {
+                if message.status.is_none() {
+                    exchanges.replied(perspective, Replied::Further);
+                }
                 let mut twice = rejected(perspective, &message, now, Rejected::Duplicate);
                 let is_same = twice.hash == *counted;
                 let is_first = sends.insert(message.subject.to_string());

@@ -1,33 +1,10 @@
 //! A process tells how it is: alive though the bus is away, ready once it is heard again.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-
 use mpic_tests::certification_authority::{CertificationAuthority, dns_01};
 use mpic_tests::cluster::{AUDIT, COORDINATOR, Cluster, agent};
 use mpic_tests::internet::Content;
 use mpic_tests::process::eventually;
-
-/// Restarts a process with a port on which it tells how it is.
-async fn listening(cluster: &mut Cluster, name: &str) -> String {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let path = cluster.layout().config(name);
-    let config = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(path, format!("health_listen = \"{address}\"\n{config}")).unwrap();
-    cluster.terminate(name).await;
-    cluster.start_process(name).await;
-    address
-}
-
-/// The status and the body of an answer.
-fn get(address: &str, path: &str) -> (u16, String) {
-    let mut connection = TcpStream::connect(address).unwrap();
-    write!(connection, "GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-}
+use mpic_tests::scrape::get;
 
 fn status(address: &str, path: &str) -> u16 {
     get(address, path).0
@@ -39,7 +16,7 @@ async fn a_process_is_alive_without_the_bus_and_ready_once_it_hears_itself_again
     let remote = agent(cluster.remotes()[0].as_str());
     let mut addresses = Vec::new();
     for name in [COORDINATOR, AUDIT, &remote] {
-        addresses.push(listening(&mut cluster, name).await);
+        addresses.push(cluster.listening(name).await);
     }
     let ca = CertificationAuthority::of(&cluster).await;
     ca.decision(&dns_01("honest.example")).await;

@@ -4,6 +4,7 @@
 mod deputies;
 mod doors;
 mod health;
+mod metrics;
 mod rights;
 mod traces;
 

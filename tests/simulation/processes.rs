@@ -19,6 +19,7 @@ use mpic_common::subject;
 use mpic_common::testing::Fleet;
 use mpic_coordinator::corroboration::Asker;
 use mpic_coordinator::directory::Directories;
+use mpic_coordinator::figures::{Exchanges, Jobs};
 use mpic_coordinator::hearing::Hearing;
 use mpic_coordinator::intake::Intake;
 use mpic_coordinator::known::Known;
@@ -60,8 +61,10 @@ pub(crate) async fn coordinator(
     let read_acks = CancellationToken::new();
     let acked = bus.subscribe(subject::pubacks(&code), None).await?;
     let mut readers = JoinSet::new();
-    readers.spawn(acks.clone().run(acked, subject::parse_puback, read_acks.clone()));
-    let mut hearing = Hearing::new(Arc::clone(&bus), code.clone(), replies.clone());
+    readers.spawn(acks.clone().run(acked, subject::parse_puback, |_| {}, read_acks.clone()));
+    let exchanges = Exchanges::default();
+    let mut hearing =
+        Hearing::new(Arc::clone(&bus), code.clone(), replies.clone(), exchanges.clone());
     hearing.follow(&fixture.document.directory).await?;
     let records = Arc::new(Reader(link.clone()));
     let recorder = Recorder::new(Arc::clone(&bus), code.clone(), acks.clone(), records);
@@ -76,6 +79,7 @@ pub(crate) async fn coordinator(
                 bus: Arc::clone(&bus),
                 coordinator: code.clone(),
                 replies: replies.clone(),
+                exchanges,
                 clock,
             },
             clock,
@@ -91,6 +95,7 @@ pub(crate) async fn coordinator(
         refusals: Refusals::default(),
         permits: Arc::clone(&permits),
         jobs_per_ca_max: JOBS_MAX,
+        figures: Jobs::default(),
     });
     let group = subject::COORDINATORS.to_owned();
     let jobs = Queue::subscribe(Arc::clone(&bus), subject::JOBS.to_owned(), group);

@@ -22,3 +22,4 @@ pub mod played;
 pub mod process;
 pub mod python;
 pub mod raw_client;
+pub mod scrape;

@@ -6,6 +6,7 @@ mod behaviour;
 mod compliance;
 mod crates;
 mod documents;
+mod metrics;
 mod sources;
 mod wire;
 

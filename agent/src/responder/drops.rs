@@ -34,6 +34,21 @@ pub enum Dropped {
 }
 
 impl Dropped {
+    /// Each of them.
+    pub const ALL: [Self; 11] = [
+        Self::ReplySubject,
+        Self::Malformed,
+        Self::UnknownKey,
+        Self::BadSignature,
+        Self::OtherCoordinator,
+        Self::OtherJob,
+        Self::InvalidJob,
+        Self::NotAdmitted,
+        Self::NotAsked,
+        Self::Expired,
+        Self::Overload,
+    ];
+
     /// For logs and figures.
     pub fn as_str(self) -> &'static str {
         match self {

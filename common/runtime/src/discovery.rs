@@ -17,6 +17,17 @@ use mpic_common::time::UnixMs;
 
 use crate::nats::BusError;
 
+/// How agents are called.
+pub const AGENT: &str = "mpic-agent";
+/// How coordinators are called.
+pub const COORDINATOR: &str = "mpic-coordinator";
+/// In the metadata: the code of an agent's perspective, or of a coordinator.
+pub const CODE: &str = "code";
+/// In the metadata: the id of the key that a process signs with, in hex.
+pub const KEY: &str = "key";
+/// In the metadata: name and version of what runs.
+pub const SOFTWARE: &str = "software";
+
 /// What a process is; it does not change while the process lives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {

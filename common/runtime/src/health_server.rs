@@ -1,7 +1,6 @@
 //! Tells whoever runs a process how it is, by HTTP on a port of its own: `/livez`, `/readyz`, and
 //! `/metrics` as Prometheus reads them.
 
-use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +12,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::nats::BusHealth;
+use crate::metrics::{self, Metric};
+use crate::nats::{BusEvent, BusHealth};
 
 /// How a process is.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,53 +24,26 @@ pub struct Health {
     pub metrics: Vec<Metric>,
 }
 
-/// One figure.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Metric {
-    /// `mpic_` and more; a counter's ends in `_total`.
-    pub name: &'static str,
-    /// What tells it from others of its name.
-    pub labels: Vec<(&'static str, String)>,
-    /// The figure.
-    pub value: f64,
-}
-
-impl Metric {
-    /// A figure without labels.
-    pub fn new(name: &'static str, value: f64) -> Self {
-        Self { name, labels: Vec::new(), value }
-    }
-
-    /// The same with one label more.
-    #[must_use]
-    pub fn of(mut self, label: &'static str, value: &(impl ToString + ?Sized)) -> Self {
-        self.labels.push((label, value.to_string()));
-        self
-    }
-}
-
 /// How the connection to the bus is: what every process tells.
 pub fn of_bus(bus: &BusHealth) -> Health {
     let events = bus.events();
-    let event = |(kind, count): (&&'static str, &u64)| {
-        Metric::new("mpic_nats_events_total", figure(*count)).of("kind", kind)
-    };
+    let count = |kind: &str| events.get(kind).copied().unwrap_or(0);
+    let event = |kind| Metric::count("mpic_nats_events_total", count(kind)).of("kind", kind);
     // The first connection is none again.
-    let connected = events.get("connected").copied().unwrap_or(0);
-    let reconnects = Metric::new("mpic_nats_reconnects_total", figure(connected.saturating_sub(1)));
+    let reconnects = count("connected").saturating_sub(1);
+    let reconnects = Metric::count("mpic_nats_reconnects_total", reconnects);
     let round_trip = bus.round_trip().map(|span| span.as_secs_f64());
     let round_trip = round_trip.map(|s| Metric::new("mpic_nats_round_trip_seconds", s));
     let unready = (!bus.is_ready()).then_some("the bus is not heard, or has denied a publish");
     Health {
         unready,
-        metrics: events.iter().map(event).chain([reconnects]).chain(round_trip).collect(),
+        metrics: BusEvent::KINDS
+            .into_iter()
+            .map(event)
+            .chain([reconnects])
+            .chain(round_trip)
+            .collect(),
     }
-}
-
-/// A count as a figure; above 2^53 it is rounded.
-#[expect(clippy::cast_precision_loss, reason = "Prometheus knows no integers")]
-pub fn figure(count: u64) -> f64 {
-    count as f64
 }
 
 /// Connections at a time; who comes beyond them comes again.
@@ -140,7 +113,7 @@ async fn answer(mut connection: TcpStream, health: &impl Fn() -> Health) -> io::
             None => ("200 OK", "ready\n".to_owned()),
             Some(why) => ("503 Service Unavailable", format!("{why}\n")),
         },
-        (Some("GET"), Some("/metrics")) => ("200 OK", text(&health())),
+        (Some("GET"), Some("/metrics")) => ("200 OK", figures(health())),
         (Some("GET"), _) => ("404 Not Found", String::new()),
         _ => ("405 Method Not Allowed", String::new()),
     };
@@ -154,58 +127,15 @@ async fn answer(mut connection: TcpStream, health: &impl Fn() -> Health) -> io::
     connection.shutdown().await
 }
 
-/// The text format of Prometheus, version 0.0.4.
-fn text(health: &Health) -> String {
-    let ready = Metric::new("mpic_ready", f64::from(u8::from(health.unready.is_none())));
-    let mut text = String::new();
-    let mut last = "";
-    for metric in health.metrics.iter().chain([&ready]) {
-        if metric.name != last {
-            let kind = if metric.name.ends_with("_total") { "counter" } else { "gauge" };
-            let _ = writeln!(text, "# TYPE {} {kind}", metric.name);
-            last = metric.name;
-        }
-        let escaped =
-            |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-        let labels: Vec<_> = metric
-            .labels
-            .iter()
-            .map(|(label, value)| format!("{label}=\"{}\"", escaped(value)))
-            .collect();
-        let labels =
-            if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-        let _ = writeln!(text, "{}{labels} {}", metric.name, metric.value);
-    }
-    text
+/// The figures, and whether the process is ready as one of them.
+fn figures(health: Health) -> String {
+    let ready = Metric::count("mpic_ready", health.unready.is_none().into());
+    metrics::text(&[vec![ready], health.metrics].concat())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn figures_are_written_as_prometheus_reads_them() {
-        let dropped =
-            |reason: &str| Metric::new("mpic_agent_dropped_total", 2.0).of("reason", reason);
-        let health = Health {
-            unready: None,
-            metrics: vec![
-                dropped("expired"),
-                dropped("a\"b"),
-                Metric::new("mpic_agent_inflight", 0.5),
-            ],
-        };
-        assert_eq!(
-            text(&health),
-            "# TYPE mpic_agent_dropped_total counter\n\
-             mpic_agent_dropped_total{reason=\"expired\"} 2\n\
-             mpic_agent_dropped_total{reason=\"a\\\"b\"} 2\n\
-             # TYPE mpic_agent_inflight gauge\n\
-             mpic_agent_inflight 0.5\n\
-             # TYPE mpic_ready gauge\n\
-             mpic_ready 1\n"
-        );
-    }
 
     #[tokio::test]
     async fn a_question_is_answered_and_what_is_none_is_refused() {

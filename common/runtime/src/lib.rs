@@ -8,6 +8,7 @@ pub mod directory;
 pub mod discovery;
 pub mod health_server;
 pub mod keys;
+pub mod metrics;
 pub mod nats;
 pub mod process;
 pub mod queue;

@@ -18,6 +18,7 @@ use mpic_runtime::clock::Clock;
 use super::{Intake, Request, conflict};
 use crate::admission::{Admitted, Refusal};
 use crate::decision::Signed;
+use crate::figures::{NO_DECISION, SUPERSEDED};
 use crate::perspectives::Perspectives;
 use crate::recorder::Publication;
 
@@ -65,6 +66,7 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
             return self.give_up(request, admitted, conflict(admitted)).await;
         }
         self.answer(request, admitted, &other, seq).await;
+        self.figures.ended(SUPERSEDED, request.arrived.elapsed());
         let superseded = SupersededRecord {
             ca: request.ca.clone(),
             job: admitted.job.id,
@@ -99,16 +101,23 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
     /// Refuses a job that was begun, so that a repeat is tried afresh.
     pub(super) async fn give_up(&self, request: &Request, admitted: &Admitted, refusal: Refusal) {
         let joined = self.known.finish(&request.ca, admitted.job.id, None);
-        self.refuse(request, refusal.clone()).await;
+        self.end_without(request, refusal.clone()).await;
         for reply in joined {
             self.tell(&reply, &self.refusal_answer(&request.ca, &refusal, 1).1).await;
         }
+    }
+
+    /// Ends a job with a refusal.
+    pub(super) async fn end_without(&self, request: &Request, refusal: Refusal) {
+        self.refuse(request, refusal).await;
+        self.figures.ended(NO_DECISION, request.arrived.elapsed());
     }
 
     /// Signs, records and tells a refusal. What only says "again" is not recorded.
     pub(super) async fn refuse(&self, request: &Request, refusal: Refusal) {
         let (ca, now) = (&request.ca, self.asker.clock.now());
         tracing::info!(%ca, code = refusal.code.as_str(), errors = refusal.errors.len(), "refused");
+        self.figures.refused(refusal.code);
         let (record, answer) = self.refusal_answer(ca, &refusal, 1);
         if is_recorded(refusal.code) && self.refusals.admit(ca, now) {
             let publication = Publication {

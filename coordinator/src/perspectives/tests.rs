@@ -105,7 +105,12 @@ impl World {
         let perspective: PerspectiveId = "r0".parse().unwrap();
         let token = |subject: &str| subject::parse_reply(subject).map(|(_, _, token)| token);
         let mut reader = JoinSet::new();
-        reader.spawn(replies.clone().run(Box::new(Said(said)), token, CancellationToken::new()));
+        reader.spawn(replies.clone().run(
+            Box::new(Said(said)),
+            token,
+            |_| {},
+            CancellationToken::new(),
+        ));
         let digest = Hash::of(b"the assignment");
         let (honest, _) = fleet.reply_to(digest, &perspective, &job, Seen::Expected);
         let question = Question {
@@ -126,6 +131,7 @@ impl World {
             bus: Arc::new(Played { sent: sender, tokens: Mutex::new(0) }),
             coordinator: "c0".parse().unwrap(),
             replies,
+            exchanges: Exchanges::default(),
             clock: StoppedClock,
         };
         let asking = JoinSet::from_iter([perspectives.ask(question)]);

@@ -69,6 +69,18 @@ impl BusEvent {
         }
     }
 
+    /// Every name that `kind` gives.
+    pub const KINDS: [&str; 8] = [
+        "connected",
+        "disconnected",
+        "slow_consumer",
+        "lame_duck",
+        "unauthorized",
+        "subscription_denied",
+        "publish_denied",
+        "other",
+    ];
+
     /// Its name in metrics.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -10,7 +10,7 @@ use mpic_common::directory::Directory;
 use mpic_common::perspective::RegionalInternetRegistry;
 use mpic_common::time::UnixMs;
 use mpic_runtime::clock::{Clock, SystemClock};
-use mpic_runtime::discovery::Described;
+use mpic_runtime::discovery::{AGENT, CODE, Described};
 use serde::Serialize;
 
 use super::{Dir, Exit, Failure};
@@ -62,11 +62,6 @@ struct ProcessStatus {
     inflight: Option<u64>,
     capacity: Option<u64>,
 }
-
-/// How agents are called in discovery.
-const AGENT: &str = "mpic-agent";
-/// What each process says of itself: an agent its perspective's code.
-const CODE: &str = "code";
 
 impl Status {
     /// Asks around and prints what came.

@@ -7,7 +7,7 @@ use mpic_tests::certification_authority::CertificationAuthority;
 use mpic_tests::cluster::{AUDIT, Cluster};
 use mpic_tests::internet::Content;
 
-use crate::load::job;
+use mpic_tests::load::job;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_after_any_step_of_a_commit_misses_nothing_and_doubles_nothing() {

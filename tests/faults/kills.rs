@@ -9,7 +9,7 @@ use mpic_tests::certification_authority::CertificationAuthority;
 use mpic_tests::cluster::{AUDIT, COORDINATOR, Choices, Cluster, agent};
 use mpic_tests::internet::Content;
 
-use crate::load::{JOBS, Progress, decisions_under};
+use mpic_tests::load::{JOBS, Progress, decisions_under};
 
 fn internet() -> Content {
     Content::new().honest("honest.example").slow("honest.example", 20, None)

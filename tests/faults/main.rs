@@ -3,7 +3,6 @@
 
 mod commit;
 mod kills;
-mod load;
 mod receipts;
 mod stops;
 mod stream;

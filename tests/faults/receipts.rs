@@ -11,16 +11,8 @@ use mpic_common::subject;
 use mpic_common::wire::Kind;
 use mpic_tests::certification_authority::CertificationAuthority;
 use mpic_tests::cluster::{AUDIT, Cluster};
+use mpic_tests::command_line::mpic;
 use mpic_tests::internet::Content;
-
-/// Runs `mpic` with these words.
-async fn mpic(words: &[&str]) -> (Exit, String) {
-    let arguments = Arguments::try_parse_from(["mpic"].iter().chain(words)).unwrap();
-    let mut out = Vec::new();
-    let exit = arguments.run(&mut out).await;
-    let text = String::from_utf8(out).unwrap();
-    (exit.unwrap_or_else(|failure| panic!("{words:?}: {}\n{text}", failure.error)), text)
-}
 
 /// The one file of a directory that ends so.
 fn only(directory: &Path, extension: &str) -> String {

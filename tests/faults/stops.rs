@@ -9,7 +9,7 @@ use mpic_tests::internet::Content;
 use mpic_tests::log::replies;
 use rustix::process::Signal;
 
-use crate::load::{JOBS, Progress, decisions_under};
+use mpic_tests::load::{JOBS, Progress, decisions_under};
 
 /// The perspective whose agents are replaced.
 const REPLACED: &str = "us-east";

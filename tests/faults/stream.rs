@@ -9,7 +9,7 @@ use mpic_tests::certification_authority::{CertificationAuthority, carried, octet
 use mpic_tests::cluster::{AUDIT, COORDINATOR, Choices, Cluster};
 use mpic_tests::internet::Content;
 
-use crate::load::job;
+use mpic_tests::load::job;
 
 /// Room for some records.
 const SMALL: i64 = 150_000;

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
+use mpic_cli::client::ClientConfig;
 use mpic_common::directory::Directory;
 use mpic_common::job::{Dcv, Job, JobId};
 use mpic_common::octets::Hash;
@@ -17,7 +18,7 @@ use mpic_runtime::clock::{Clock, SystemClock};
 
 use crate::cluster::Cluster;
 
-/// The CA `ca1` of a system.
+/// The first CA of a system.
 #[derive(Debug)]
 pub struct CertificationAuthority {
     client: CaClient,
@@ -32,10 +33,14 @@ const BUDGET: Duration = mpic_common::limits::BUDGET;
 impl CertificationAuthority {
     /// Connects to the system's bus.
     pub async fn of(cluster: &Cluster) -> Self {
-        let config = cluster.client_config();
+        Self::connect(&cluster.client_config()).await
+    }
+
+    /// Connects as `config` says.
+    pub async fn connect(config: &ClientConfig) -> Self {
         let client = CaClient::connect(&config.bus, config.ca.clone()).await.unwrap();
         let key = config.key().unwrap().unwrap();
-        let (directory, kept) = (cluster.directory(), Mutex::default());
+        let (directory, kept) = (config.directory().unwrap(), Mutex::default());
         Self { client, key, directory, kept }
     }
 
@@ -81,6 +86,11 @@ impl CertificationAuthority {
     /// Sends the octets once, and gives the answer as it came.
     pub async fn ask_once(&self, submission: &Submission) -> Bytes {
         self.client.ask(submission).await.unwrap()
+    }
+
+    /// Sends the octets once; gives the answer if there is one in time.
+    pub async fn try_once(&self, submission: &Submission) -> Option<Bytes> {
+        self.client.ask(submission).await.ok()
     }
 
     /// The job's signed envelope.

@@ -72,6 +72,7 @@ impl Described {
             program: "nats-server",
             arguments: arguments([std::ffi::OsStr::new("--config"), config.as_os_str()]),
             ready_when: ReadyWhen::PortsFile,
+            host: None,
         };
         self.server = Some(Process::start_unready(&self.layout, &recipe));
         let connects = || std::net::TcpStream::connect(&self.address).ok();

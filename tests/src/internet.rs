@@ -50,13 +50,25 @@ impl Content {
     /// A registrable name with a web address, in an unsigned zone of its own.
     #[must_use]
     pub fn site(self, name: &str) -> Self {
-        self.zone(name, false).record(Record::address(name, WEB))
+        self.site_at(name, WEB)
+    }
+
+    /// The same where the web is elsewhere.
+    #[must_use]
+    pub fn site_at(self, name: &str, web: IpAddr) -> Self {
+        self.zone(name, false).record(Record::address(name, web))
     }
 
     /// A site whose CAA record names our CA, and that shows both challenges to everyone.
     #[must_use]
     pub fn honest(self, name: &str) -> Self {
-        self.site(name)
+        self.honest_at(name, WEB)
+    }
+
+    /// The same where the web is elsewhere.
+    #[must_use]
+    pub fn honest_at(self, name: &str, web: IpAddr) -> Self {
+        self.site_at(name, web)
             .caa(name, &format!("0 issue \"{ISSUER}\""))
             .record(Record::txt(&challenge_name(name), DIGEST))
             .page(Page::new(name, CHALLENGE_PATH, KEY_AUTHORIZATION))

@@ -2,9 +2,11 @@
 //! stream has and with what the CA was told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use async_nats::{Subscriber, jetstream};
+use async_nats::Subscriber;
+use async_nats::jetstream::stream::Stream;
 use futures_util::{FutureExt, StreamExt, stream};
 use mpic_audit::finding::{Report, Severity};
 use mpic_audit::note::LogPublicKey;
@@ -34,14 +36,24 @@ pub struct Log {
     pub entries: Vec<Vec<u8>>,
 }
 
-impl Cluster {
+/// Where the log of a system lies, and what an auditor holds beside it.
+#[derive(Debug)]
+pub struct LogPlace {
+    /// The log.
+    pub log: PathBuf,
+    /// What its checkpoints are verified with.
+    pub key: LogPublicKey,
+    /// The directory document.
+    pub directory_file: PathBuf,
+}
+
+impl LogPlace {
     /// Waits until the log has all that the stream has now, and audits it: it verifies, replays,
     /// is the stream octet by octet as far back as that goes, with nothing in twice, and holds
     /// what the CA was told.
-    pub async fn audited(&self, ca: &CertificationAuthority) -> Log {
+    pub async fn audited(&self, stream: &Stream, ca: &CertificationAuthority) -> Log {
         let kept = ca.kept();
-        let log = self.verified().await;
-        let stream = self.records().await;
+        let log = self.verified(stream).await;
         let state = &stream.cached_info().state;
         let (first, last) = (state.first_sequence, state.last_sequence.min(log.last()));
         let read = |seq| stream.get_raw_message(seq).map(move |message| (seq, message));
@@ -57,30 +69,52 @@ impl Cluster {
         log
     }
 
-    /// Waits until the log has all that the stream has now, and verifies its files.
-    pub async fn verified(&self) -> Log {
-        let last = self.records().await.cached_info().state.last_sequence;
-        let key = self.log_key();
+    /// Waits until the log has what the stream had when it was looked at, and verifies its files.
+    pub async fn verified(&self, stream: &Stream) -> Log {
+        let last = stream.cached_info().state.last_sequence;
         eventually("the log has what the stream has", || {
-            let note = std::fs::read(self.layout().log().join("checkpoint")).ok()?;
-            (key.open(&note).unwrap().size > last).then_some(())
+            let note = std::fs::read(self.log.join("checkpoint")).ok()?;
+            (self.key.open(&note).unwrap().size > last).then_some(())
         })
         .await;
-        Log::verified(&self.layout().log(), &key)
+        Log::verified(&self.log, &self.key)
     }
 
     /// What an auditor finds who has the directory document and what a CA kept.
     pub fn replay(&self, kept: &[Recorded]) -> Report {
-        let layout = self.layout();
         let options = verify::Options::default();
-        let shard = Shard { directory: layout.log(), key: self.log_key(), kept: options };
+        let shard = Shard { directory: self.log.clone(), key: self.key.clone(), kept: options };
         let name = |recorded: &Recorded| recorded.decision.job.to_string();
         let options = replay::Options {
-            directories: vec![std::fs::read(layout.directory_file()).unwrap()],
+            directories: vec![std::fs::read(&self.directory_file).unwrap()],
             records: kept.iter().map(|kept| (name(kept), kept.octets.clone())).collect(),
             ..replay::Options::default()
         };
         replay::replay(&[shard], &options).unwrap()
+    }
+}
+
+impl Cluster {
+    /// Where the log lies.
+    pub fn log_place(&self) -> LogPlace {
+        let layout = self.layout();
+        let (log, key) = (layout.log(), self.log_key());
+        LogPlace { log, key, directory_file: layout.directory_file() }
+    }
+
+    /// Audits the log, see [`LogPlace::audited`].
+    pub async fn audited(&self, ca: &CertificationAuthority) -> Log {
+        self.log_place().audited(&self.records().await, ca).await
+    }
+
+    /// Waits until the log has all that the stream has now, and verifies its files.
+    pub async fn verified(&self) -> Log {
+        self.log_place().verified(&self.records().await).await
+    }
+
+    /// What an auditor finds who has the directory document and what a CA kept.
+    pub fn replay(&self, kept: &[Recorded]) -> Report {
+        self.log_place().replay(kept)
     }
 
     /// The records of late replies from now on.
@@ -93,7 +127,7 @@ impl Cluster {
     }
 
     /// The stream of records.
-    pub async fn records(&self) -> jetstream::stream::Stream {
+    pub async fn records(&self) -> Stream {
         self.jetstream().await.get_stream(subject::AUDIT_STREAM).await.unwrap()
     }
 

@@ -92,5 +92,6 @@ fn recipe(layout: &Layout) -> Recipe {
         program: "nats-server",
         arguments: arguments([std::ffi::OsStr::new("--config"), layout.bus_config().as_os_str()]),
         ready_when: ReadyWhen::PortsFile,
+        host: None,
     }
 }

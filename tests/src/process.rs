@@ -25,6 +25,8 @@ pub struct Recipe {
     pub arguments: Vec<PathBuf>,
     /// How it says that it is ready.
     pub ready_when: ReadyWhen,
+    /// A process whose network is to be its network; none for that of the tests.
+    pub host: Option<u32>,
 }
 
 impl Recipe {
@@ -36,6 +38,7 @@ impl Recipe {
             program: process.program,
             arguments: before.chain([process.config.clone()]).collect(),
             ready_when: process.ready_when,
+            host: None,
         }
     }
 }
@@ -79,8 +82,11 @@ impl Process {
         let output = layout.output(&recipe.name);
         let file = OpenOptions::new().create(true).append(true).open(&output).unwrap();
         let mut command = Command::new(SETPRIV);
+        command.args(["--pdeathsig", "KILL", "--"]);
+        if let Some(pid) = recipe.host {
+            command.arg("nsenter").arg(format!("--net=/proc/{pid}/ns/net")).arg("--");
+        }
         command
-            .args(["--pdeathsig", "KILL", "--"])
             .arg(program(recipe.program))
             .args(&recipe.arguments)
             .stdin(Stdio::null())

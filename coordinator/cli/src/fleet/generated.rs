@@ -20,7 +20,7 @@ use super::plan::Plan;
 use super::store::{Change, Mode, Store};
 use super::{
     FleetError, Shared, agent, audit, bus, client, coordinator, document, identify, nkeys,
-    server_tls,
+    operator, server_tls,
 };
 use crate::client::ProvisionConfig;
 
@@ -170,6 +170,13 @@ impl Generated {
         if let Some(ca) = self.plan.cas.first() {
             store.toml(&layout.client(), &client(&here, ca, None))?;
         }
+        for name in &self.plan.operators {
+            let party = Party::Operator(name.clone());
+            store.toml(&layout.config(&party.name()), &operator(shared, name))?;
+        }
+        if let Some(name) = self.plan.operators.first() {
+            store.toml(&layout.operator(), &operator(&here, name))?;
+        }
         let provision = ProvisionConfig {
             decisions_per_day: all.bus.decisions_per_day,
             replicas: self.replicas(),
@@ -217,7 +224,9 @@ impl Generated {
             let own = format!("keys/{name}.nk {}", tls_files(&name));
             let config = format!("config/{name}.toml");
             let more = match &party {
-                Party::Agent(_) => format!("{config} keys/{name}.key directory.mpic"),
+                Party::Agent(_) | Party::Operator(_) => {
+                    format!("{config} keys/{name}.key directory.mpic")
+                }
                 Party::Coordinator(_) => {
                     format!("{config} keys/{name}.key keys/seed.key directory.mpic")
                 }
@@ -225,7 +234,6 @@ impl Generated {
                 Party::Ca(code) => {
                     format!("config/client-{code}.toml keys/{name}.key directory.mpic")
                 }
-                Party::Operator(_) => format!("keys/{name}.key"),
                 Party::Provisioning => config,
                 Party::Auditor(_) | Party::Ops | Party::System => String::new(),
             };

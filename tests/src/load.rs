@@ -3,27 +3,27 @@
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::certification_authority::{CertificationAuthority, dns_01, http_01};
+use crate::process::eventually;
 use futures_util::{StreamExt, stream};
 use mpic_common::job::Job;
 use mpic_common::limits::BUDGET_MIN;
 use mpic_runtime::ca_client::{Recorded, SubmitError, Submitted};
-use mpic_tests::certification_authority::{CertificationAuthority, dns_01, http_01};
-use mpic_tests::process::eventually;
 
 /// Jobs of one load.
-pub(crate) const JOBS: usize = 60;
+pub const JOBS: usize = 60;
 /// Jobs of it that are in flight at any time.
 const IN_FLIGHT: usize = 24;
 
 /// How far a load is.
 #[derive(Debug, Default)]
-pub(crate) struct Progress {
+pub struct Progress {
     answered: AtomicUsize,
 }
 
 impl Progress {
     /// Waits until so many jobs have their answer.
-    pub(crate) async fn reaches(&self, count: usize) {
+    pub async fn reaches(&self, count: usize) {
         let reached = || (self.answered.load(Ordering::Relaxed) >= count).then_some(());
         eventually("jobs are answered", reached).await;
     }
@@ -33,7 +33,7 @@ impl Progress {
 /// gives the decisions, one a job.
 ///
 /// Panics where a job has none in the end.
-pub(crate) async fn decisions_under<F: Future<Output = ()>>(
+pub async fn decisions_under<F: Future<Output = ()>>(
     ca: &CertificationAuthority,
     progress: &Progress,
     faults: F,
@@ -49,7 +49,7 @@ pub(crate) async fn decisions_under<F: Future<Output = ()>>(
 }
 
 /// A job that the CA gives up on soon, so that it repeats soon.
-pub(crate) fn job(number: usize) -> Job {
+pub fn job(number: usize) -> Job {
     let job = match number % 2 {
         0 => dns_01("honest.example"),
         _ => http_01("honest.example"),

@@ -24,6 +24,7 @@ fn fleet(dir: &Path, policy: Policy) -> Fleet {
         policy,
         bus_port: None,
         traces: None,
+        gateway: None,
     };
     let fleet = Fleet::plan(dir, options).unwrap();
     fleet.write(SystemClock.now()).unwrap();

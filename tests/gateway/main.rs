@@ -3,6 +3,8 @@
 //! the Python beside this; here the systems are started that they ask.
 #![cfg(test)]
 
+mod answers;
+
 use std::path::Path;
 use std::time::Duration;
 

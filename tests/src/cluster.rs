@@ -2,6 +2,7 @@
 //! left out or started again.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -39,6 +40,8 @@ pub struct Choices {
     pub stream_octets_max: i64,
     /// Where every process sends its traces.
     pub traces: Option<TracesConfig>,
+    /// Whether clients of the Open MPIC API have a gateway.
+    pub gateway: bool,
 }
 
 impl Choices {
@@ -52,6 +55,7 @@ impl Choices {
             absent,
             stream_octets_max: 1 << 30,
             traces: None,
+            gateway: false,
         }
     }
 
@@ -76,6 +80,8 @@ pub struct Cluster {
 
 /// The process name of the one coordinator, or the first of several.
 pub const COORDINATOR: &str = "coordinator-0";
+/// The process name of the gateway.
+pub const GATEWAY: &str = "gateway";
 /// The process name of the audit consumer.
 pub const AUDIT: &str = "audit";
 
@@ -95,6 +101,7 @@ impl Cluster {
             policy: Policy::of(Profile::Strict),
             bus_port: None,
             traces: choices.traces.clone(),
+            gateway: choices.gateway.then(|| SocketAddr::from(([127, 0, 0, 1], 0))),
         };
         let fleet = Fleet::plan(dir.path(), options).unwrap();
         fleet.write(SystemClock.now()).unwrap();
@@ -117,8 +124,9 @@ impl Cluster {
         Process::start(self.layout(), &init).await;
         let fleet = &self.fleet;
         let first: Vec<_> = fleet.agents().iter().chain([&fleet.audit()]).map(Recipe::of).collect();
-        let last: Vec<_> = fleet.coordinator_processes().iter().map(Recipe::of).collect();
-        for stage in [first, last] {
+        let coordinators = fleet.coordinator_processes().iter().map(Recipe::of).collect();
+        let gateway = fleet.gateway().iter().map(Recipe::of).collect();
+        for stage in [first, coordinators, gateway] {
             let names: Vec<_> = stage.iter().map(|recipe| recipe.name.clone()).collect();
             self.recipes.extend(stage.into_iter().map(|recipe| (recipe.name.clone(), recipe)));
             self.start_processes(names.iter().filter(|name| !absent.contains(name))).await;
@@ -132,6 +140,12 @@ impl Cluster {
         for process in started {
             self.processes.insert(process.name().to_owned(), process);
         }
+    }
+
+    /// Where the gateway listens, and an API key of it.
+    pub fn gateway(&self) -> (SocketAddr, String) {
+        let key = std::fs::read_to_string(self.layout().api_key()).unwrap();
+        (self.process(GATEWAY).said.parse().unwrap(), key)
     }
 
     /// Starts a process that does not run, and waits until it is ready.

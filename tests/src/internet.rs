@@ -41,6 +41,7 @@ impl Content {
             policy: Policy::of(Profile::Strict),
             bus_port: None,
             traces: None,
+            gateway: None,
         };
         let fleet = Fleet::plan(dir.path(), options).unwrap();
         let content = demo::content(fleet.primary(), fleet.remotes()).unwrap();

@@ -16,6 +16,7 @@ pub mod command_line;
 pub mod described;
 pub mod foreign;
 pub mod generated;
+pub mod http_client;
 pub mod internet;
 pub mod load;
 pub mod log;

@@ -8,12 +8,13 @@ use serde_json::Value;
 use crate::root;
 
 /// Each crate, and which of ours it may use outside its tests.
-const EDGES: [(&str, &[&str]); 8] = [
+const EDGES: [(&str, &[&str]); 9] = [
     ("mpic-common", &[]),
     ("mpic-runtime", &["mpic-common"]),
     ("mpic-agent", &["mpic-common", "mpic-runtime"]),
     ("mpic-coordinator", &["mpic-common", "mpic-runtime"]),
     ("mpic-audit", &["mpic-common", "mpic-runtime"]),
+    ("mpic-gateway", &["mpic-common", "mpic-runtime"]),
     ("mpic-cli", &["mpic-audit", "mpic-common", "mpic-runtime"]),
     ("mpic-internet", &[]),
     (
@@ -24,6 +25,7 @@ const EDGES: [(&str, &[&str]); 8] = [
             "mpic-cli",
             "mpic-common",
             "mpic-coordinator",
+            "mpic-gateway",
             "mpic-internet",
             "mpic-runtime",
         ],

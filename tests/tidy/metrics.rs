@@ -32,6 +32,8 @@ fn the_code_tells_the_metrics_of_the_table_and_no_others() {
             told.extend(named(production).map(str::to_owned));
         }
     }
+    // A member of the Open MPIC API begins as metrics do.
+    told.remove("mpic_completed");
     let table = METRICS.iter().map(|metric| metric.name.to_owned()).collect();
     assert_eq!(told, table);
 }

@@ -5,8 +5,10 @@ mod proof;
 
 use std::time::Duration;
 
+use async_nats::connection::State;
 use async_nats::{Client, RequestErrorKind};
 use bytes::Bytes;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use mpic_common::code::CaId;
@@ -60,6 +62,12 @@ pub enum SubmitError {
     /// An answer that nobody should believe.
     #[error("the answer cannot be believed: {0}")]
     Unbelievable(String),
+    /// Refused for now, again and again until the time was up.
+    #[error("no decision while the job lived: {}", .0.code.as_str())]
+    StillRefused(Box<RefusalRecord>),
+    /// The caller's time was up while an answer was still to come.
+    #[error("no answer in the time that there was")]
+    Late,
 }
 
 impl From<Malformed> for SubmitError {
@@ -128,24 +136,43 @@ impl CaClient {
         directory: &Directory,
         clock: &impl Clock,
     ) -> Result<Submitted, SubmitError> {
+        let left = JOB_LIFETIME + submission.budget;
+        self.submit_until(submission, directory, clock, Instant::now() + left).await
+    }
+
+    /// As `submit`, and no longer than until `until`.
+    pub async fn submit_until(
+        &self,
+        submission: &Submission,
+        directory: &Directory,
+        clock: &impl Clock,
+        until: Instant,
+    ) -> Result<Submitted, SubmitError> {
         let mut pauses = PAUSES.into_iter().chain(std::iter::repeat(Duration::from_secs(4)));
         loop {
-            let (why, wait) = match self.ask(submission).await {
+            let asked = tokio::time::timeout_at(until, self.ask(submission)).await;
+            let (why, wait) = match asked.map_err(|_| SubmitError::Late)? {
                 Ok(payload) => match open(&payload, submission, directory, clock.now())? {
                     Submitted::Refused(refusal) if is_worth_repeating(&refusal) => {
                         let wait = refusal.retry_after_ms.map(Duration::from_millis);
-                        (refusal.code.as_str().to_owned(), wait)
+                        (SubmitError::StillRefused(Box::new(refusal)), wait)
                     }
                     submitted => return Ok(submitted),
                 },
-                Err(why) => (why, None),
+                Err(why) => (SubmitError::Unanswered(why), None),
             };
             let pause = wait.or_else(|| pauses.next()).unwrap_or_default().mul_f64(jitter());
-            if clock.now().plus(pause).since(submission.job.time()) >= JOB_LIFETIME {
-                return Err(SubmitError::Unanswered(why));
+            let is_over = clock.now().plus(pause).since(submission.job.time()) >= JOB_LIFETIME;
+            if is_over || Instant::now() + pause >= until {
+                return Err(why);
             }
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Whether the connection stands.
+    pub fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
     }
 
     /// Sends the octets once and gives what came back, unverified.

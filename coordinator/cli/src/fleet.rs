@@ -14,6 +14,7 @@ mod coordinator;
 pub mod demo;
 mod description;
 mod document;
+pub mod gateway;
 pub mod generated;
 mod internet;
 mod keys;
@@ -77,6 +78,8 @@ pub struct Options {
     pub bus_port: Option<NonZeroU16>,
     /// Where every process sends its traces.
     pub traces: Option<TracesConfig>,
+    /// Where the gateway of the CA listens, on loopback; nil starts none.
+    pub gateway: Option<SocketAddr>,
 }
 
 /// An Internet to look at.
@@ -301,6 +304,11 @@ impl Fleet {
             let config = coordinator::config(&shared, code, &self.primary.code, relaxations);
             store.toml(&layout.config(code.as_str()), &config)?;
         }
+        if let Some(listen) = self.options.gateway {
+            let key = gateway::api_key(&mut store, &layout.api_key())?;
+            let config = gateway::config(&shared, listen, &ca()?.code, &key);
+            store.toml(&layout.config(process::GATEWAY), &config)?;
+        }
         for name in &self.plan.operators {
             store.toml(&layout.operator(), &operator(&shared, name))?;
         }
@@ -389,7 +397,7 @@ fn ca() -> Result<CaEntry, CodeError> {
         issuer_domains: vec![ISSUER_DOMAIN.to_owned()],
         account_uris: vec![ACCOUNT_URIS.to_owned()],
         sign_jobs: false,
-        primary: None,
+        primary: Some(atlas::PRIMARY.place()),
     })
 }
 

@@ -58,6 +58,7 @@ const fn defined(
 const EVERY: &str = "every process";
 const COORDINATOR: &str = "coordinator";
 const AGENT: &str = "agent";
+const GATEWAY: &str = "gateway";
 
 /// All of them.
 pub const METRICS: &[Definition] = &[
@@ -201,5 +202,28 @@ pub const METRICS: &[Definition] = &[
         &["perspective", "reason"],
         AGENT,
         "Assignments that are dropped without an answer.",
+    ),
+    defined(
+        "mpic_gateway_responses_total",
+        Counter,
+        &["ca", "check", "status"],
+        GATEWAY,
+        "Requests answered: whose, for which check, with which HTTP status; without a CA where the \
+         client did not say who it is.",
+    ),
+    defined(
+        "mpic_gateway_response_duration_seconds",
+        Histogram,
+        &["check"],
+        GATEWAY,
+        "From a request's head to its answer.",
+    ),
+    defined("mpic_gateway_inflight", Gauge, &[], GATEWAY, "POSTs that are being answered."),
+    defined(
+        "mpic_gateway_bus_connected",
+        Gauge,
+        &["ca"],
+        GATEWAY,
+        "1 while the CA's connection to the bus stands.",
     ),
 ];

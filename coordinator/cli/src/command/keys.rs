@@ -1,4 +1,4 @@
-//! `mpic keys`: rotates the keys of a fleet, with overlap.
+//! `mpic keys`: makes API keys, and rotates the keys of a fleet with overlap.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -8,10 +8,11 @@ use clap::{Args, Subcommand};
 use mpic_runtime::clock::{Clock, SystemClock};
 
 use super::{Exit, Failure};
+use crate::fleet::gateway::{key_hash, new_api_key};
 use crate::fleet::layout::Layout;
 use crate::fleet::rotation::{self, RotationError};
 
-/// Rotates keys of a fleet, with overlap
+/// Makes keys, and rotates those of a fleet with overlap
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct KeysArguments {
@@ -32,6 +33,8 @@ enum KeysCommand {
         #[arg(long)]
         nkey: bool,
     },
+    /// Prints a new API key for the gateway's clients, and the hash that its configuration has
+    Api,
     /// Lets the bus forget the nkeys that were rotated
     Retire {
         #[command(flatten)]
@@ -52,7 +55,8 @@ const EXAMPLES: &str = "\
 Example:
   mpic keys rotate agent-us-east --dir fleet
   mpic keys rotate agent-us-east --nkey --dir fleet
-  mpic keys retire agent-us-east --dir fleet";
+  mpic keys retire agent-us-east --dir fleet
+  mpic keys api";
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -63,6 +67,10 @@ impl KeysArguments {
             KeysCommand::Rotate { whose, nkey: true, .. } => rotate_nkey(whose, out)?,
             KeysCommand::Rotate { whose, overlap_days, nkey: false } => {
                 rotate_signing(whose, DAY * *overlap_days, out)?;
+            }
+            KeysCommand::Api => {
+                let key = new_api_key().map_err(Failure::malformed)?;
+                writeln!(out, "key         {key}\nkey_sha256  {}", key_hash(&key))?;
             }
             KeysCommand::Retire { whose } => retire(whose, out)?,
         }

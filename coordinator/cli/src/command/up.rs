@@ -42,6 +42,9 @@ pub struct Up {
     /// Where a collector takes the traces of all processes, by OTLP over HTTP
     #[arg(long, value_name = "URL")]
     traces: Option<String>,
+    /// Where a gateway for clients of the Open MPIC API listens, on loopback; none by default
+    #[arg(long, value_name = "ADDR")]
+    gateway: Option<SocketAddr>,
 }
 
 const EXAMPLES: &str = "\
@@ -54,7 +57,10 @@ Then, in another terminal:
   mpic check hijacked.example --caa --method dns-01 \\
       --key-authorization-hash NKm4SsnlfQRlK8H7EglhmDmhSnc8ZsdBjW2d-7cmLyI
   mpic check forbidden.example --caa
-  mpic status";
+  mpic status
+With --gateway 127.0.0.1:8000:
+  curl http://127.0.0.1:8000/mpic -H \"x-api-key: $(cat DIR/keys/api.key)\" \\
+      -d '{\"check_type\": \"caa\", \"domain_or_ip_target\": \"honest.example\"}'";
 
 /// Which Internet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -99,6 +105,7 @@ impl Up {
             policy: Policy::of(Profile::Strict),
             bus_port: None,
             traces: traces.clone(),
+            gateway: self.gateway,
         };
         let dir = self.dir.path();
         let fleet = Fleet::plan(&dir, options(Internet::Real))?;
@@ -152,6 +159,11 @@ impl Up {
         system.start(vec![fleet.audit()], &mut say).await?;
         system.start(fleet.agents(), &mut say).await?;
         system.start(fleet.coordinator_processes(), &mut say).await?;
+        if let Some(gateway) = fleet.gateway() {
+            let listening = only(system.start(vec![gateway], &mut say).await?);
+            let key = fleet.layout().api_key();
+            writeln!(out, "gateway http://{listening}  API key in {}", key.display())?;
+        }
         Ok(bus)
     }
 }

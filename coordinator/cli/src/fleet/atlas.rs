@@ -2,6 +2,7 @@
 //! their resolvers, at least 500 km apart (BR 3.2.2.9).
 
 use mpic_common::code::{CodeError, PerspectiveId};
+use mpic_common::directory::PlaceEntry;
 use mpic_common::perspective::RegionalInternetRegistry::{
     self, Afrinic, Apnic, Arin, Lacnic, RipeNcc,
 };
@@ -24,6 +25,12 @@ impl Site {
     /// The code of the perspective there.
     pub fn code(&self) -> Result<PerspectiveId, CodeError> {
         self.code.parse()
+    }
+
+    /// It as the directory document lists a place.
+    pub fn place(&self) -> PlaceEntry {
+        let Self { registry, latitude_udeg, longitude_udeg, .. } = *self;
+        PlaceEntry { registry, latitude_udeg, longitude_udeg }
     }
 }
 

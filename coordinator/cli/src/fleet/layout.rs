@@ -34,6 +34,11 @@ impl Layout {
         self.keys().join(format!("{name}.key"))
     }
 
+    /// The API key of the gateway's clients.
+    pub fn api_key(&self) -> PathBuf {
+        self.key("api")
+    }
+
     /// The nkey that the bus knows this party by.
     pub fn nkey(&self, party: &str) -> PathBuf {
         self.keys().join(format!("{party}.nk"))

@@ -39,7 +39,16 @@ pub(super) fn agent(code: &PerspectiveId) -> String {
     format!("agent-{code}")
 }
 
+/// The process name of the gateway.
+pub(super) const GATEWAY: &str = "gateway";
+
 impl Fleet {
+    /// The gateway, where there is one, after the coordinators.
+    pub fn gateway(&self) -> Option<Process> {
+        let gateway = self.process(GATEWAY, "mpic-gateway", &["--config"], ReadyWhen::Line);
+        self.options.gateway.map(|_| gateway)
+    }
+
     /// The bus, first of all.
     pub fn bus(&self) -> Process {
         Process {

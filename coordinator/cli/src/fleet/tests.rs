@@ -19,6 +19,7 @@ fn options(remotes: usize) -> Options {
         policy: Policy::of(Profile::Strict),
         bus_port: None,
         traces: None,
+        gateway: None,
     }
 }
 

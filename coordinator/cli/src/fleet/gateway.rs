@@ -1,0 +1,72 @@
+//! The gateway's configuration, as far as it leaves the defaults, and its API key.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use mpic_common::code::CaId;
+use mpic_common::octets::Hash;
+use mpic_runtime::config::{BusConfig, TracesConfig};
+use mpic_runtime::keys::KeyFileError;
+use serde::Serialize;
+
+use super::party::Party;
+use super::store::Store;
+use super::{FleetError, Shared};
+
+#[derive(Serialize)]
+pub(super) struct Config {
+    listen: SocketAddr,
+    directory_file: PathBuf,
+    directory_root: String,
+    ca: Vec<Ca>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traces: Option<TracesConfig>,
+}
+
+#[derive(Serialize)]
+struct Ca {
+    code: CaId,
+    key_file: PathBuf,
+    bus: BusConfig,
+    key: Vec<Key>,
+}
+
+#[derive(Serialize)]
+struct Key {
+    key_sha256: String,
+}
+
+/// One that listens at `listen` and speaks for `ca`, to whoever has the API key `key`.
+pub(super) fn config(shared: &Shared<'_>, listen: SocketAddr, ca: &CaId, key: &str) -> Config {
+    let (layout, party) = (shared.layout, Party::Ca(ca.clone()));
+    Config {
+        listen,
+        directory_file: layout.directory_file(),
+        directory_root: shared.root.to_string(),
+        ca: vec![Ca {
+            code: ca.clone(),
+            key_file: layout.key(&party.name()),
+            bus: shared.bus(&party),
+            key: vec![Key { key_sha256: key_hash(key) }],
+        }],
+        traces: shared.traces.clone(),
+    }
+}
+
+/// The API key at `path`, made where there is none.
+pub(super) fn api_key(store: &mut Store, path: &Path) -> Result<String, FleetError> {
+    let key = store.secret(path, || new_api_key().map_err(FleetError::from))?;
+    Ok(key.trim_end().to_owned())
+}
+
+/// A new API key: 256 random bits as 43 characters of base64url.
+pub fn new_api_key() -> Result<String, KeyFileError> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random)?;
+    Ok(data_encoding::BASE64URL_NOPAD.encode(&random))
+}
+
+/// What the gateway knows of a key.
+pub fn key_hash(key: &str) -> String {
+    Hash::of(key.as_bytes()).to_string()
+}

@@ -24,11 +24,12 @@ use mpic_common::time::UnixMs;
 use mpic_common::wire::{Kind, encode_body, envelope};
 use mpic_runtime::bus::{self, Bus};
 use mpic_runtime::clock::Clock;
+use mpic_runtime::nats::BusError;
 use mpic_runtime::queue::Queue;
 use mpic_runtime::trace;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -100,9 +101,11 @@ pub struct Responder<E, C> {
 const REPLY_RESERVE: Duration = Duration::from_millis(150);
 /// While the agent drains, a job must fit into this; the service manager waits 25 s.
 const DRAIN_JOB_MAX: Duration = Duration::from_secs(20);
-/// While the agent drains, an older job may have longer than this; then it is cancelled, in time
+/// From the beginning of the drain, when an older job that is at work still is cancelled, in time
 /// for its reply to leave before the process ends.
 const CANCEL_AFTER: Duration = Duration::from_secs(22);
+/// While the agent drains, how long the end of its subscription may take to agree.
+const AGREE_WITHIN: Duration = Duration::from_secs(2);
 /// Messages that are looked at or at work at a time; only a flood of repeats can exceed it.
 const TASKS_MAX: usize = 4_096;
 
@@ -134,35 +137,44 @@ impl<E: DnsEngine, C: Clock> Responder<E, C> {
         bus: Arc<dyn Bus>,
         mut assignments: Queue,
         stop: CancellationToken,
-    ) -> Result<(), mpic_runtime::nats::BusError> {
+    ) -> Result<(), BusError> {
         let mut tasks = JoinSet::new();
-        loop {
-            let is_draining = self.is_draining();
-            let message = tokio::select! {
+        let mut drained = Ok(());
+        let mut cancel_at = None;
+        while drained.is_ok() {
+            let next = tokio::select! {
                 biased;
+                () = stop.cancelled(), if !self.is_draining() => None,
                 Some(ended) = tasks.join_next() => {
                     log_panic(ended);
                     continue;
                 }
-                message = assignments.next() => message,
-                () = stop.cancelled(), if !is_draining => {
-                    self.is_draining.store(true, Ordering::Relaxed);
-                    assignments.drain().await?;
-                    continue;
-                }
+                message = assignments.next() => Some(message),
             };
-            let Some(message) = message else { break };
-            if tasks.len() < TASKS_MAX {
-                tasks.spawn(Arc::clone(&self).respond(message, Arc::clone(&bus)));
-            } else {
-                self.parts.drops.count(Dropped::Overload, self.now());
+            match next {
+                Some(Some(message)) if tasks.len() < TASKS_MAX => {
+                    tasks.spawn(Arc::clone(&self).respond(message, Arc::clone(&bus)));
+                }
+                Some(Some(_)) => self.parts.drops.count(Dropped::Overload, self.now()),
+                Some(None) => break,
+                None => {
+                    self.is_draining.store(true, Ordering::Relaxed);
+                    cancel_at = Some(Instant::now() + CANCEL_AFTER);
+                    let Ok(agreed) = timeout(AGREE_WITHIN, assignments.drain()).await else {
+                        tracing::warn!("no end of the subscription is agreed in time");
+                        break;
+                    };
+                    drained = agreed;
+                }
             }
         }
-        if timeout(CANCEL_AFTER, finish(&mut tasks)).await.is_err() {
+        // Even where no end of the subscription could be agreed, what is at work is answered.
+        let cancel_at = cancel_at.unwrap_or_else(|| Instant::now() + CANCEL_AFTER);
+        if timeout_at(cancel_at, finish(&mut tasks)).await.is_err() {
             self.parts.checker.cancel();
             finish(&mut tasks).await;
         }
-        Ok(())
+        drained
     }
 
     async fn respond(self: Arc<Self>, message: Message, bus: Arc<dyn Bus>) {

@@ -7,6 +7,7 @@ mod bad_jobs;
 mod bad_replies;
 mod checks;
 mod command;
+mod engines;
 mod hostile_sites;
 mod outsiders;
 mod reload;

@@ -28,3 +28,4 @@ pub mod process;
 pub mod python;
 pub mod raw_client;
 pub mod scrape;
+pub mod signed_world;

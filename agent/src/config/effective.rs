@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use mpic_common::octets::Hash;
-use mpic_runtime::config::ConfigError;
-use toml::Value;
+use mpic_runtime::config::{ConfigError, entries};
 
 use super::Config;
 
@@ -33,7 +32,7 @@ impl Effective {
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
         let table =
             toml::Table::try_from(config).map_err(|error| ConfigError::key("config", "", error))?;
-        Ok(Self(table.into_iter().flat_map(|(key, value)| entries(key, value)).collect()))
+        Ok(Self(entries(table)))
     }
 
     /// The settings that weaken a rule, as `key=value`, sorted.
@@ -49,34 +48,6 @@ impl Effective {
     pub fn digest(&self, suffix_list: Hash) -> Hash {
         let lines = self.0.iter().map(|(key, value)| format!("{key}={value}\n"));
         Hash::of(lines.chain([suffix_list.to_string()]).collect::<String>().as_bytes())
-    }
-}
-
-/// A section gives an entry for each of its keys; what a key holds stays whole.
-fn entries(section: String, value: Value) -> Vec<(String, String)> {
-    match value {
-        Value::Table(keys) => keys
-            .into_iter()
-            .map(|(key, value)| (format!("{section}.{key}"), show(&value)))
-            .collect(),
-        value => vec![(section, show(&value))],
-    }
-}
-
-/// Inline TOML with its keys sorted: `["a", "b"]`, `{ 443 = 1, 80 = 2 }`, `{}`.
-fn show(value: &Value) -> String {
-    match value {
-        Value::Table(table) if table.is_empty() => "{}".to_owned(),
-        Value::Table(table) => {
-            let pairs: Vec<_> =
-                table.iter().map(|(key, value)| format!("{key} = {}", show(value))).collect();
-            format!("{{ {} }}", pairs.join(", "))
-        }
-        Value::Array(items) => {
-            let items: Vec<_> = items.iter().map(show).collect();
-            format!("[{}]", items.join(", "))
-        }
-        value => value.to_string(),
     }
 }
 

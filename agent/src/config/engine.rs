@@ -10,6 +10,7 @@ use mpic_runtime::config::{ConfigError, read};
 
 use super::Config;
 use super::dns::{RemoteDnssec, UnsupportedAlgorithm};
+use crate::egress::AddressPolicy;
 use crate::resolver::backend::Backend;
 use crate::resolver::embedded::{
     Embedded, EmbeddedSettings, RootHints, RootsError, Suffixes, TrustAnchor,
@@ -47,6 +48,9 @@ impl Config {
     fn embedded(&self, own: &Perspective) -> Result<Embedded, ConfigError> {
         let dns = &self.dns;
         let root_hints = zone_file("dns.root_hints", &dns.root_hints, RootHints::parse)?;
+        let addresses = self.addresses();
+        reachable(&root_hints, &addresses)
+            .map_err(|why| ConfigError::key("dns.root_hints", dns.root_hints.display(), why))?;
         let trust_anchor = zone_file("dns.trust_anchor", &dns.trust_anchor, TrustAnchor::parse)?;
         let kept = if dns.infrastructure_cache {
             Some(Suffixes::parse(&self.suffix_list()?))
@@ -66,7 +70,7 @@ impl Config {
                 UnsupportedAlgorithm::Indeterminate => Unsupported::Indeterminate,
                 UnsupportedAlgorithm::Insecure => Unsupported::Insecure,
             },
-            addresses: self.addresses(),
+            addresses,
             egress: self.egress(),
             attempt: Duration::from_millis(dns.attempt_ms),
             pause: Duration::from_millis(dns.pause_ms),
@@ -86,6 +90,18 @@ impl Config {
             registry: own.resolver.registry,
         }
     }
+}
+
+/// A root that the policy would never let anybody ask is a laboratory's, and must be meant.
+fn reachable(hints: &RootHints, addresses: &AddressPolicy) -> Result<(), String> {
+    if hints.addresses().iter().any(|address| addresses.permits(*address)) {
+        return Ok(());
+    }
+    let refused: Vec<_> = hints.addresses().iter().map(ToString::to_string).collect();
+    let refused = refused.join(", ");
+    Err(format!(
+        "no server in it may be asked ({refused}); a prefix in addr.allow would permit one"
+    ))
 }
 
 fn zone_file<T>(
@@ -126,6 +142,16 @@ mod tests {
         }
         assert!(config("backend = \"embedded\"").dns.resolver().unwrap().is_none());
         assert!(config("forwarder = \"127.0.0.1:53\"").dns.resolver().unwrap().is_some());
+    }
+
+    #[test]
+    fn a_root_that_no_policy_permits_names_the_key_that_would() {
+        let hints = RootHints::parse(b". 60 NS a.\na. 60 A 127.0.0.2\na. 60 AAAA ::1").unwrap();
+        let refused = reachable(&hints, &AddressPolicy::default()).unwrap_err();
+        assert!(refused.contains("127.0.0.2, ::1") && refused.contains("addr.allow"), "{refused}");
+        let allow = vec!["127.0.0.0/8".parse().unwrap()];
+        let policy = AddressPolicy::new(Vec::new(), allow, Vec::new());
+        assert_eq!(reachable(&hints, &policy), Ok(()));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What bus.md 4 and 10 ask of an agent, without a bus.
 
+mod draining;
+
 use mpic_common::assignment::{Assignment, SignedAssignment};
 use mpic_common::directory::Owner;
 use mpic_common::job::Job;
@@ -88,22 +90,26 @@ impl World {
         self.responder.answer(&assignment.octets, REPLY_TO).await
     }
 
-    /// The reply as the coordinator takes it.
     fn verify(&self, reply: &[u8], assignment: &SignedAssignment, job: &Job) -> VerifiedReply {
-        let asked = Asked {
-            perspective: &"r0".parse().unwrap(),
-            role: PerspectiveRole::Remote,
-            assignment_digest: assignment.digest,
-            job,
-            job_digest: Hash::of(&job.to_body()),
-            octets_max: OCTETS_MAX,
-        };
-        Reply::verify(reply, &asked, &self.fleet.directory(), NOW).unwrap()
+        verify(&self.fleet, reply, assignment, job)
     }
 
     fn dropped(&self) -> Vec<Dropped> {
         self.responder.parts.drops.by_reason().into_keys().collect()
     }
+}
+
+/// The reply as the coordinator takes it.
+fn verify(fleet: &Fleet, reply: &[u8], assignment: &SignedAssignment, job: &Job) -> VerifiedReply {
+    let asked = Asked {
+        perspective: &"r0".parse().unwrap(),
+        role: PerspectiveRole::Remote,
+        assignment_digest: assignment.digest,
+        job,
+        job_digest: Hash::of(&job.to_body()),
+        octets_max: OCTETS_MAX,
+    };
+    Reply::verify(reply, &asked, &fleet.directory(), NOW).unwrap()
 }
 
 /// An assignment of the coordinator `c0` to `r0` and others, changed by `change`.

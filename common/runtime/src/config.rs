@@ -1,10 +1,12 @@
 //! Configuration: one TOML file and one struct a process, read before anything connects.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use toml::Value;
 
 /// Why a process does not start.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +63,36 @@ pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
 /// Reads a file of octets, such as a directory document.
 pub fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
     std::fs::read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+}
+
+/// A configuration as replies state it: `section.key` to its value as inline TOML, keys sorted. What
+/// a key of a section holds stays whole.
+pub fn entries(config: toml::Table) -> BTreeMap<String, String> {
+    let of_section = |(section, value)| match value {
+        Value::Table(keys) => {
+            let entry = |(key, value)| (format!("{section}.{key}"), inline(&value));
+            keys.into_iter().map(entry).collect::<Vec<_>>()
+        }
+        value => vec![(section, inline(&value))],
+    };
+    config.into_iter().flat_map(of_section).collect()
+}
+
+/// Inline TOML with its keys sorted: `["a", "b"]`, `{ 443 = 1, 80 = 2 }`, `{}`.
+fn inline(value: &Value) -> String {
+    match value {
+        Value::Table(table) if table.is_empty() => "{}".to_owned(),
+        Value::Table(table) => {
+            let pairs: Vec<_> =
+                table.iter().map(|(key, value)| format!("{key} = {}", inline(value))).collect();
+            format!("{{ {} }}", pairs.join(", "))
+        }
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().map(inline).collect();
+            format!("[{}]", items.join(", "))
+        }
+        value => value.to_string(),
+    }
 }
 
 /// How a process reaches the bus.

@@ -19,6 +19,7 @@ pub mod generated;
 mod internet;
 mod keys;
 pub mod layout;
+mod network;
 mod overlay;
 pub mod party;
 mod plan;
@@ -26,6 +27,7 @@ mod process;
 pub mod rotation;
 pub mod store;
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::{Path, PathBuf};
@@ -54,6 +56,7 @@ use store::{Mode, Store};
 
 pub use description::DescriptionError;
 pub use internet::InternetAddresses;
+pub use network::{Dns, Lab, Network, Roots};
 pub use process::{Process, ReadyWhen};
 
 /// The CA of a local fleet.
@@ -90,15 +93,6 @@ pub enum Internet {
     Loopback(toml::Table),
     /// The public one.
     Real,
-}
-
-/// How the perspectives reach the Internet that they look at.
-#[derive(Debug, Clone)]
-pub enum Network {
-    /// The small one, where it listens.
-    Loopback(InternetAddresses),
-    /// The public one, through the validating resolver at this address.
-    Real(SocketAddr),
 }
 
 /// A local fleet: what it consists of and where it lies.
@@ -300,9 +294,12 @@ impl Fleet {
             store.toml(&path, &config)?;
         }
         for code in self.coordinators() {
-            let relaxations = agent::relaxations(network);
+            let path = layout.config(code.as_str());
+            let relaxations = network.relaxations();
+            let relaxations =
+                relaxations.map_err(|source| FleetError::Toml { path: path.clone(), source })?;
             let config = coordinator::config(&shared, code, &self.primary.code, relaxations);
-            store.toml(&layout.config(code.as_str()), &config)?;
+            store.toml(&path, &config)?;
         }
         if let Some(listen) = self.options.gateway {
             let key = gateway::api_key(&mut store, &layout.api_key())?;
@@ -448,14 +445,20 @@ impl Member {
         shared: &Shared<'_>,
         network: &Network,
     ) -> Result<toml::Table, toml::ser::Error> {
-        let (forwarder, beyond) = match network {
-            Network::Real(forwarder) => (Some(*forwarder), toml::Table::new()),
-            Network::Loopback(internet) => {
-                let resolver = internet.resolvers.get(self.code.as_str()).copied();
-                (resolver, agent::lab(self, internet)?)
-            }
+        let beyond = match network {
+            Network::Real { .. } => toml::Table::new(),
+            Network::Loopback(_) => self.egress()?,
         };
-        agent::config(shared, (&self.code, self.role), forwarder, beyond)
+        let reached = (&network.dns(self.code.as_str()), &network.lab());
+        agent::config(shared, (&self.code, self.role), reached, beyond)
+    }
+
+    /// Where its checks leave from on the small Internet.
+    fn egress(&self) -> Result<toml::Table, toml::ser::Error> {
+        toml::Table::try_from(BTreeMap::from([(
+            "egress",
+            BTreeMap::from([("source_v4", self.source)]),
+        )]))
     }
 }
 

@@ -14,12 +14,22 @@ pub enum ResolverError {
     /// Nothing answers there.
     #[error(
         "no resolver answers at {0}: start a validating one there (Debian, Ubuntu: apt-get install \
-         unbound) or name another by --forwarder ADDR"
+         unbound), or let the agents ask by themselves with --dns embedded"
     )]
     Silent(SocketAddr),
     /// It answers, and does not vouch for what is signed.
     #[error("the resolver at {0} does not validate DNSSEC: its answer about the root is not AD")]
     NotValidating(SocketAddr),
+}
+
+impl ResolverError {
+    /// What was found, without advice.
+    pub fn found(&self) -> String {
+        match self {
+            Self::Silent(address) => format!("no resolver answers at {address}"),
+            Self::NotValidating(_) => self.to_string(),
+        }
+    }
 }
 
 /// `. SOA` with RD=1 and AD=1.

@@ -1,5 +1,7 @@
 //! `mpic up`: a whole system on this machine, until it is told to stop.
 
+mod reach;
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -17,8 +19,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{Dir, Exit, Failure};
 use crate::fleet::party::Party;
 use crate::fleet::{Fleet, Internet, InternetAddresses, Network, Options, demo};
-use crate::resolver;
 use crate::system::{Programs, Started, System};
+use reach::{Reach, ReachError};
 
 /// Starts a whole system on this machine, and ends it on Ctrl-C.
 ///
@@ -33,12 +35,12 @@ pub struct Up {
     /// Remote perspectives, at most 20; there is one primary besides
     #[arg(long, value_name = "N", default_value = "6")]
     remotes: NonZeroUsize,
-    /// The Internet that the perspectives look at: the project's own small one, or the public one
-    #[arg(long, value_enum, default_value_t = Kind::Loopback)]
-    internet: Kind,
-    /// The validating resolver that the perspectives ask about the public Internet
-    #[arg(long, value_name = "ADDR", default_value_t = resolver::LOCAL)]
-    forwarder: SocketAddr,
+    /// The Internet that the perspectives look at: the project's own small one, or whichever DNS
+    /// leads to [default: loopback; real with any flag that says how to reach it]
+    #[arg(long, value_enum)]
+    internet: Option<Kind>,
+    #[command(flatten)]
+    reach: Reach,
     /// Where a collector takes the traces of all processes, by OTLP over HTTP
     #[arg(long, value_name = "URL")]
     traces: Option<String>,
@@ -60,7 +62,15 @@ Then, in another terminal:
   mpic status
 With --gateway 127.0.0.1:8000:
   curl http://127.0.0.1:8000/mpic -H \"x-api-key: $(cat DIR/keys/api.key)\" \\
-      -d '{\"check_type\": \"caa\", \"domain_or_ip_target\": \"honest.example\"}'";
+      -d '{\"check_type\": \"caa\", \"domain_or_ip_target\": \"honest.example\"}'
+
+The public Internet, as this machine sees it from one place:
+  mpic up --internet real
+  mpic up --dns forwarder:127.0.0.1:53
+  mpic up --dns embedded
+A laboratory with a root of its own on loopback, whose servers listen at port 5300:
+  mpic up --dns embedded --root-hints lab.hints --trust-anchor lab.key \\
+      --allow-address 127.0.0.0/8 --map-port 53=5300";
 
 /// Which Internet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -76,14 +86,15 @@ impl Up {
     /// Runs the system until a signal, or until one of its processes ends.
     pub async fn run(self, out: &mut dyn Write) -> Result<Exit, Failure> {
         let mut signals = Signals::new()?;
-        if self.internet == Kind::Real {
-            resolver::probe(self.forwarder).await.map_err(Failure::malformed)?;
-        }
-        let fleet = self.plan().map_err(Failure::malformed)?;
+        let real = match self.kind().map_err(Failure::malformed)? {
+            Kind::Loopback => None,
+            Kind::Real => Some(self.reach.network(out).await.map_err(Failure::malformed)?),
+        };
+        let fleet = self.plan(real.is_some()).map_err(Failure::malformed)?;
         writeln!(out, "directory {}", fleet.layout().dir().display())?;
         let mut system = System::open(fleet.layout().clone(), Programs::from_environment())?;
         let ended = tokio::select! {
-            ended = self.start_and_watch(&fleet, &mut system, out) => ended,
+            ended = self.start_and_watch(&fleet, real, &mut system, out) => ended,
             () = signals.next() => Ok(()),
         };
         // Whoever listened may be gone; the children still end in order.
@@ -95,7 +106,16 @@ impl Up {
         ended.map(|()| Exit::Fine)
     }
 
-    fn plan(&self) -> Result<Fleet, Box<dyn std::error::Error + Send + Sync>> {
+    fn kind(&self) -> Result<Kind, ReachError> {
+        match (self.internet, self.reach.given()) {
+            (Some(Kind::Loopback), Some(flag)) => Err(ReachError::Small(flag)),
+            (Some(kind), _) => Ok(kind),
+            (None, Some(_)) => Ok(Kind::Real),
+            (None, None) => Ok(Kind::Loopback),
+        }
+    }
+
+    fn plan(&self, is_real: bool) -> Result<Fleet, Box<dyn std::error::Error + Send + Sync>> {
         let collected = |endpoint| TracesConfig { endpoint, ratio: 1.0 };
         let traces = self.traces.clone().map(collected);
         let options = |internet| Options {
@@ -109,64 +129,81 @@ impl Up {
         };
         let dir = self.dir.path();
         let fleet = Fleet::plan(&dir, options(Internet::Real))?;
-        match self.internet {
-            Kind::Real => Ok(fleet),
-            Kind::Loopback => {
-                let content = demo::content(fleet.primary(), fleet.remotes())?;
-                Ok(Fleet::plan(&dir, options(Internet::Loopback(content)))?)
-            }
+        if is_real {
+            return Ok(fleet);
         }
+        let content = demo::content(fleet.primary(), fleet.remotes())?;
+        Ok(Fleet::plan(&dir, options(Internet::Loopback(content)))?)
     }
 
     async fn start_and_watch(
         &self,
         fleet: &Fleet,
+        real: Option<Network>,
         system: &mut System,
         out: &mut dyn Write,
     ) -> Result<(), Failure> {
-        let bus = self.start(fleet, system, out).await?;
+        let bus = start(fleet, real, system, out).await?;
         writeln!(out, "ready {bus}")?;
         out.flush()?;
         Err(system.watch().await.into())
     }
+}
 
-    /// Starts everything in order, and gives where the bus is.
-    async fn start(
-        &self,
-        fleet: &Fleet,
-        system: &mut System,
-        out: &mut dyn Write,
-    ) -> Result<String, Failure> {
-        fleet.write(SystemClock.now())?;
-        let mut say = |started: &Started| {
-            writeln!(out, "{:<22} ready  pid {}", started.name, started.pid)?;
-            out.flush()
-        };
-        let bus = only(system.start(vec![fleet.bus()], &mut say).await?);
-        let network = match fleet.internet() {
-            None => Network::Real(self.forwarder),
-            Some(internet) => {
-                let said = only(system.start(vec![internet], &mut say).await?);
-                Network::Loopback(serde_json::from_str::<InternetAddresses>(&said)?)
-            }
-        };
-        let admin = Party::Provisioning.name();
-        provision(&fleet.layout().bus(&admin, vec![bus.clone()])).await?;
-        fleet.connect(&bus, &network)?;
-        if let Some(init) = fleet.audit_init() {
-            system.run(init).await?;
+/// Starts everything in order, and gives where the bus is.
+async fn start(
+    fleet: &Fleet,
+    real: Option<Network>,
+    system: &mut System,
+    out: &mut dyn Write,
+) -> Result<String, Failure> {
+    fleet.write(SystemClock.now())?;
+    if let Some(network) = &real {
+        check(fleet, network, system).await?;
+    }
+    let mut say = |started: &Started| {
+        writeln!(out, "{:<22} ready  pid {}", started.name, started.pid)?;
+        out.flush()
+    };
+    let bus = only(system.start(vec![fleet.bus()], &mut say).await?);
+    let network = match (real, fleet.internet()) {
+        (None, Some(internet)) => {
+            let said = only(system.start(vec![internet], &mut say).await?);
+            Network::Loopback(serde_json::from_str::<InternetAddresses>(&said)?)
         }
-        system.start(vec![fleet.audit()], &mut say).await?;
-        system.start(fleet.agents(), &mut say).await?;
-        system.start(fleet.coordinator_processes(), &mut say).await?;
-        if let Some(gateway) = fleet.gateway() {
-            let listening = only(system.start(vec![gateway], &mut say).await?);
-            let key = fleet.layout().api_key();
-            writeln!(out, "gateway http://{listening}  API key in {}", key.display())?;
-        }
-        Ok(bus)
+        (real, _) => real.ok_or("there is no Internet to look at")?,
+    };
+    let admin = Party::Provisioning.name();
+    provision(&fleet.layout().bus(&admin, vec![bus.clone()])).await?;
+    fleet.connect(&bus, &network)?;
+    if let Some(init) = fleet.audit_init() {
+        system.run(init).await?;
+    }
+    system.start(vec![fleet.audit()], &mut say).await?;
+    system.start(fleet.agents(), &mut say).await?;
+    system.start(fleet.coordinator_processes(), &mut say).await?;
+    if let Some(gateway) = fleet.gateway() {
+        let listening = only(system.start(vec![gateway], &mut say).await?);
+        let key = fleet.layout().api_key();
+        writeln!(out, "gateway http://{listening}  API key in {}", key.display())?;
+    }
+    Ok(bus)
+}
+
+/// Has an agent judge what the flags say, before anything is started for it.
+async fn check(fleet: &Fleet, network: &Network, system: &mut System) -> Result<(), Failure> {
+    fleet.connect(SOME_BUS, network)?;
+    match system.run(fleet.agent_check()).await {
+        Ok(()) => Ok(()),
+        Err(error) => match reach::refused(error) {
+            Ok(refused) => Err(Failure::malformed(refused)),
+            Err(error) => Err(error.into()),
+        },
     }
 }
+
+/// Stands for the bus in a configuration that is only checked.
+const SOME_BUS: &str = "tls://127.0.0.1:4222";
 
 /// What the one process of a stage said.
 fn only(started: Vec<Started>) -> String {

@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::description::{Certificates, Release, Server, Source};
 use super::keys::Keys;
 use super::layout::Layout;
+use super::network::{Dns, Lab};
 use super::overlay;
 use super::party::Party;
 use super::plan::Plan;
@@ -150,7 +151,9 @@ impl Generated {
             let mut beyond = all.settings.agent.clone();
             overlay::merge(&mut beyond, listed.agent.clone());
             let path = layout.config(&Party::Agent(listed.code.clone()).name());
-            let config = agent::config(shared, (&listed.code, role), listed.forwarder, beyond);
+            let dns = listed.forwarder.map_or_else(Dns::default, Dns::Forwarder);
+            let reached = (&dns, &Lab::default());
+            let config = agent::config(shared, (&listed.code, role), reached, beyond);
             put(store, &path, config)?;
         }
         for code in &self.plan.coordinators {

@@ -88,6 +88,17 @@ impl Fleet {
         self.members().map(|member| agent(self::agent(&member.code))).collect()
     }
 
+    /// What says whether an agent can work with its configuration, which all agents of this
+    /// machine have alike.
+    pub fn agent_check(&self) -> Process {
+        let primary = agent(&self.primary().code);
+        let arguments = &["--check-config", "--config"];
+        Process {
+            name: "agent-check".to_owned(),
+            ..self.process(&primary, "mpic-agent", arguments, ReadyWhen::Ended)
+        }
+    }
+
     /// The coordinators, last.
     pub fn coordinator_processes(&self) -> Vec<Process> {
         let coordinator =

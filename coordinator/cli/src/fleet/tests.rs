@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
@@ -119,11 +120,21 @@ fn the_coordinator_allows_what_the_agents_of_a_small_internet_relax_and_nothing_
         "names.allow_suffix=[\"example\"]",
     ];
     assert_eq!(coordinator["relaxations"], toml::Value::try_from(relaxations).unwrap());
-    let forwarder = SocketAddr::from(([127, 0, 0, 1], 53));
-    fleet.connect("nats://127.0.0.1:4222", &Network::Real(forwarder)).unwrap();
-    let coordinator: toml::Table =
-        toml::from_str(&read(&fleet.layout().config("coordinator-0"))).unwrap();
-    assert_eq!(coordinator["relaxations"], toml::Value::Array(Vec::new()));
+    for (dns, relaxations) in [
+        (Dns::Forwarder(([127, 0, 0, 1], 53).into()), Vec::new()),
+        (Dns::Forwarder(([9, 9, 9, 9], 53).into()), vec!["dns.forwarder_remote=true"]),
+        (Dns::default(), Vec::new()),
+        (
+            Dns::Embedded(Roots { root_hints: Some("/lab/hints".into()), trust_anchor: None }),
+            vec!["dns.root_hints=\"/lab/hints\""],
+        ),
+    ] {
+        let network = Network::Real { dns, lab: Lab::default() };
+        fleet.connect("nats://127.0.0.1:4222", &network).unwrap();
+        let coordinator: toml::Table =
+            toml::from_str(&read(&fleet.layout().config("coordinator-0"))).unwrap();
+        assert_eq!(coordinator["relaxations"], toml::Value::try_from(relaxations).unwrap());
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod answers;
+mod documented;
 
 use std::path::Path;
 use std::time::Duration;

@@ -5,6 +5,7 @@
 
 mod checks;
 mod messages;
+mod requests;
 
 /// A parser of foreign octets.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +33,7 @@ pub const ENTRIES: &[Entry] = &[
     checks::TXT_AND_CONTACTS,
     checks::CERTIFICATE,
     checks::REDIRECT_TARGET,
+    requests::GATEWAY_REQUEST,
 ];
 
 /// The entry of this name.

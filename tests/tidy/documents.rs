@@ -28,6 +28,8 @@ fn the_sample_of_each_process_is_what_it_reads() {
     toml::from_str::<mpic_agent::config::Config>(&read("agent.toml")).unwrap();
     toml::from_str::<mpic_coordinator::config::Config>(&read("coordinator.toml")).unwrap();
     toml::from_str::<mpic_audit::config::Config>(&read("audit.toml")).unwrap();
+    let gateway: mpic_gateway::config::Config = toml::from_str(&read("gateway.toml")).unwrap();
+    gateway.check().unwrap();
 }
 
 /// What the documents call by path is there.

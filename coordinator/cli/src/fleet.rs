@@ -303,7 +303,7 @@ impl Fleet {
         }
         if let Some(listen) = self.options.gateway {
             let key = gateway::api_key(&mut store, &layout.api_key())?;
-            let config = gateway::config(&shared, listen, &ca()?.code, &key);
+            let config = gateway::config(&shared, listen, [(&ca()?.code, key)]);
             store.toml(&layout.config(process::GATEWAY), &config)?;
         }
         for name in &self.plan.operators {

@@ -38,6 +38,8 @@ pub(super) struct Description {
     coordinator: Vec<Spanned<Coordinator>>,
     #[serde(default)]
     ca: Vec<Spanned<WrittenCa>>,
+    /// The gateway for clients of the Open MPIC API. Default none.
+    pub(super) gateway: Option<Gateway>,
     #[serde(default)]
     auditor: Vec<Spanned<Auditor>>,
     #[serde(default)]
@@ -186,6 +188,20 @@ struct Operator {
     name: CaId,
 }
 
+/// Speaks for every CA, each with an API key of its own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Gateway {
+    /// Where clients come. Beyond loopback `settings.gateway.tls` is required. Default
+    /// `127.0.0.1:8000`, for a proxy on the same host.
+    #[serde(default = "listen_http")]
+    pub(super) listen: SocketAddr,
+}
+
+fn listen_http() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8_000))
+}
+
 /// Settings beyond what is generated.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -193,6 +209,7 @@ pub(super) struct Settings {
     pub(super) agent: toml::Table,
     pub(super) coordinator: toml::Table,
     pub(super) audit: toml::Table,
+    pub(super) gateway: toml::Table,
 }
 
 /// Why a description cannot be used.
@@ -356,6 +373,12 @@ impl Source {
         ] {
             if is_empty {
                 return Err(self.wrong(0, field, "", "at least one is needed"));
+            }
+        }
+        for ca in all.ca.iter().filter(|_| all.gateway.is_some()) {
+            if ca.get_ref().primary.is_none() {
+                let reason = "the gateway needs the place of the CA's own primary perspective";
+                return Err(self.wrong(ca.span().start, "ca.primary", "", reason));
             }
         }
         for server in &all.server {

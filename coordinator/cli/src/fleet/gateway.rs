@@ -36,21 +36,34 @@ struct Key {
     key_sha256: String,
 }
 
-/// One that listens at `listen` and speaks for `ca`, to whoever has the API key `key`.
-pub(super) fn config(shared: &Shared<'_>, listen: SocketAddr, ca: &CaId, key: &str) -> Config {
-    let (layout, party) = (shared.layout, Party::Ca(ca.clone()));
+/// One that listens at `listen` and speaks for each of `cas`, to whoever has the API key beside it.
+pub(super) fn config<'a>(
+    shared: &Shared<'_>,
+    listen: SocketAddr,
+    cas: impl IntoIterator<Item = (&'a CaId, String)>,
+) -> Config {
+    let layout = shared.layout;
+    let ca = |(code, key): (&CaId, String)| {
+        let party = Party::Ca(code.clone());
+        Ca {
+            code: code.clone(),
+            key_file: layout.key(&party.name()),
+            bus: shared.bus(&party),
+            key: vec![Key { key_sha256: key_hash(&key) }],
+        }
+    };
     Config {
         listen,
         directory_file: layout.directory_file(),
         directory_root: shared.root.to_string(),
-        ca: vec![Ca {
-            code: ca.clone(),
-            key_file: layout.key(&party.name()),
-            bus: shared.bus(&party),
-            key: vec![Key { key_sha256: key_hash(key) }],
-        }],
+        ca: cas.into_iter().map(ca).collect(),
         traces: shared.traces.clone(),
     }
+}
+
+/// The name of the file with the API key of a described fleet's CA.
+pub(super) fn api_key_name(ca: &CaId) -> String {
+    format!("api-{ca}")
 }
 
 /// The API key at `path`, made where there is none.

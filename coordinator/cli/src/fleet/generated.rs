@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use mpic_common::directory::Directory;
+use mpic_common::directory::{CaEntry, Directory};
 use mpic_common::reply::PerspectiveRole;
 use mpic_common::time::UnixMs;
 use mpic_runtime::stream;
@@ -20,8 +20,8 @@ use super::party::Party;
 use super::plan::Plan;
 use super::store::{Change, Mode, Store};
 use super::{
-    FleetError, Shared, agent, audit, bus, client, coordinator, document, identify, nkeys,
-    operator, server_tls,
+    FleetError, Shared, agent, audit, bus, client, coordinator, document, gateway, identify, nkeys,
+    operator, process, server_tls,
 };
 use crate::client::ProvisionConfig;
 
@@ -164,6 +164,7 @@ impl Generated {
         let config = audit::config(shared, &all.log.data_dir, &all.log.origin);
         let config = overlay::merged(&config, all.settings.audit.clone());
         put(store, &layout.config(&Party::Audit.name()), config)?;
+        self.write_gateway(store, shared)?;
         for ca in &self.plan.cas {
             store
                 .toml(&layout.config(&format!("client-{}", ca.code)), &client(shared, ca, None))?;
@@ -186,6 +187,20 @@ impl Generated {
             bus: here.bus(&Party::Provisioning),
         };
         store.toml(&layout.config(&Party::Provisioning.name()), &provision)
+    }
+
+    /// The gateway's, where there is one, with an API key for each CA.
+    fn write_gateway(&self, store: &mut Store, shared: &Shared<'_>) -> Result<(), FleetError> {
+        let all = &self.source.description;
+        let Some(described) = &all.gateway else { return Ok(()) };
+        let mut cas = Vec::new();
+        for ca in &self.plan.cas {
+            let path = self.layout.key(&gateway::api_key_name(&ca.code));
+            cas.push((&ca.code, gateway::api_key(store, &path)?));
+        }
+        let config = gateway::config(shared, described.listen, cas);
+        let config = overlay::merged(&config, all.settings.gateway.clone());
+        put(store, &self.layout.config(process::GATEWAY), config)
     }
 
     fn replicas(&self) -> usize {
@@ -221,6 +236,18 @@ impl Generated {
         for server in self.source.servers() {
             let name = &server.name;
             let _ = writeln!(text, "{name}: config/{name}.conf {}", tls_files(name.as_str()));
+        }
+        if self.source.description.gateway.is_some() {
+            let of_ca = |ca: &CaEntry| {
+                let name = Party::Ca(ca.code.clone()).name();
+                format!("keys/{name}.nk keys/{name}.key {}", tls_files(&name))
+            };
+            let own: Vec<_> = self.plan.cas.iter().map(of_ca).collect();
+            let _ = writeln!(text, "gateway: config/gateway.toml directory.mpic {}", own.join(" "));
+            for ca in &self.plan.cas {
+                let (code, key) = (&ca.code, gateway::api_key_name(&ca.code));
+                let _ = writeln!(text, "clients of {code}: keys/{key}.key");
+            }
         }
         for party in self.plan.parties() {
             let name = party.name();

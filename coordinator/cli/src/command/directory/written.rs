@@ -79,7 +79,7 @@ pub(crate) struct WrittenCa {
     account_uris: Vec<String>,
     #[serde(default)]
     sign_jobs: bool,
-    primary: Option<WrittenPlace>,
+    pub(crate) primary: Option<WrittenPlace>,
 }
 
 /// A value that cannot be.

@@ -1,0 +1,5 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(
+    |octets: &[u8]| (mpic_tests::foreign::entry("gateway_request").run)(octets)
+);

@@ -100,6 +100,11 @@ pub fn answer_inbox(ca: &CaId) -> String {
     format!("mpic.v1.answer.{ca}")
 }
 
+/// One inbox of `ca`; `token` is 16 random octets.
+pub fn answer(ca: &CaId, token: &[u8; 16]) -> String {
+    format!("{}.{}", answer_inbox(ca), hex(token))
+}
+
 /// Whether `reply` is an inbox of `ca`, so that nobody aims an answer elsewhere.
 pub fn is_answer_inbox(reply: &str, ca: &CaId) -> bool {
     is_below(reply, &answer_inbox(ca))

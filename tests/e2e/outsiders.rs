@@ -5,14 +5,16 @@ use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
 use futures_util::StreamExt;
 use mpic_audit::finding::Severity;
+use mpic_common::job::Job;
+use mpic_common::limits::{BUDGET_MIN, JOB_LIFETIME};
 use mpic_common::octets::{Hash, Octets};
 use mpic_common::record::{Answer, DecisionRecord, RefusalCode, leaf_hash};
 use mpic_common::signature::SigningKey;
 use mpic_common::subject;
 use mpic_common::wire::{Envelope, Kind, decode_body, encode_body, envelope};
-use mpic_runtime::ca_client::{CaClient, Recorded, SubmitError, Submitted};
-use mpic_runtime::clock::SystemClock;
-use mpic_tests::certification_authority::{CertificationAuthority, dns_01};
+use mpic_runtime::ca_client::{CaClient, Recorded, SubmitError, Submitted, open};
+use mpic_runtime::clock::{Clock, SystemClock};
+use mpic_tests::certification_authority::{CertificationAuthority, dns_01, id_made_at};
 use mpic_tests::cluster::{COORDINATOR, Cluster};
 use mpic_tests::internet::Content;
 
@@ -97,32 +99,50 @@ async fn an_id_that_was_squatted_in_the_stream_never_becomes_a_decision() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ca_believes_no_answer_that_no_coordinator_signed_over_its_job() {
+    let cluster = Cluster::start(Content::new().honest("honest.example")).await;
+    let ca = CertificationAuthority::of(&cluster).await;
+    let earlier = ca.decision(&dns_01("honest.example")).await;
+    let job = dns_01("honest.example");
+    let submission = ca.submission(&job);
+    let lies = lies(&cluster, &earlier, submission.digest);
+    for (what, lie) in &lies {
+        let opened = open(lie, &submission, &cluster.directory(), SystemClock.now());
+        assert!(opened.is_err(), "{what}: {opened:?}");
+    }
+    let told = told(&cluster, &lies, &ca, &job).await;
+    assert!(matches!(told, Ok(Submitted::Decided(_))), "what else came ends nothing: {told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ca_that_hears_nothing_but_lies_says_so_when_its_job_is_too_old() {
     let mut cluster = Cluster::start(Content::new().honest("honest.example")).await;
     let ca = CertificationAuthority::of(&cluster).await;
     let earlier = ca.decision(&dns_01("honest.example")).await;
     cluster.terminate(COORDINATOR).await;
+    let made = SystemClock.now().minus(JOB_LIFETIME.saturating_sub(BUDGET_MIN));
     let job = dns_01("honest.example");
-    let submission = ca.submission(&job);
-    for (what, answer) in lies(&cluster, &earlier, submission.digest) {
-        let told = told(&cluster, &answer, &ca, &job).await;
-        let unbelievable = matches!(told, Err(SubmitError::Unbelievable(_)));
-        assert!(unbelievable, "{what}: {told:?}");
-    }
+    let job = Job { id: id_made_at(made), budget: Some(BUDGET_MIN), ..job };
+    let lies = lies(&cluster, &earlier, ca.submission(&job).digest);
+    let told = told(&cluster, &lies, &ca, &job).await;
+    let Err(SubmitError::Unbelievable { answers, .. }) = told else { panic!("{told:?}") };
+    assert_eq!(answers, lies.len() as u64);
 }
 
-/// What the CA makes of an answer to its job.
+/// What the CA makes of these answers to the first send of its job, and of what else comes.
 async fn told(
     cluster: &Cluster,
-    answer: &[u8],
+    answers: &[(&str, Vec<u8>)],
     ca: &CertificationAuthority,
-    job: &mpic_common::job::Job,
+    job: &Job,
 ) -> Result<Submitted, SubmitError> {
     let client = cluster.client().await;
     let mut jobs = client.subscribe(subject::JOBS).await.unwrap();
     client.flush().await.unwrap();
     let answering = async {
-        let asked = jobs.next().await.unwrap();
-        client.publish(asked.reply.unwrap(), answer.to_vec().into()).await.unwrap();
+        let asked = jobs.next().await.unwrap().reply.unwrap();
+        for (_, answer) in answers {
+            client.publish(asked.clone(), answer.clone().into()).await.unwrap();
+        }
     };
     tokio::join!(ca.submit(job), answering).0
 }
@@ -165,7 +185,7 @@ async fn a_ca_that_the_directory_does_not_know_is_forbidden() {
     let cluster = Cluster::start(Content::new().honest("honest.example")).await;
     let unknown: mpic_common::code::CaId = "ca2".parse().unwrap();
     let client = CaClient::connect(cluster.bus(), unknown.clone()).await.unwrap();
-    let job = mpic_common::job::Job { ca: unknown, ..dns_01("honest.example") };
+    let job = Job { ca: unknown, ..dns_01("honest.example") };
     let body = job.to_body();
     let budget = mpic_common::limits::BUDGET;
     let submission = mpic_runtime::ca_client::Submission::new(job.id, &body, budget, None);

@@ -117,6 +117,10 @@ impl Bus for Link {
         Box::pin(async { Ok(Box::new(subscription) as Box<dyn Subscription>) })
     }
 
+    fn is_connected(&self) -> bool {
+        !self.is_cut()
+    }
+
     fn connects(&self) -> u64 {
         self.0.connects.load(Ordering::Relaxed)
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use async_nats::connection::State;
 use async_nats::message::OutboundMessage;
 use async_nats::{Client, Message, PublishError, Subject, Subscriber};
 use bytes::Bytes;
@@ -25,6 +26,9 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
         subject: String,
         group: Option<String>,
     ) -> BoxFuture<'_, Result<Box<dyn Subscription>, BusError>>;
+
+    /// Whether it is connected now. What is published while it is not may be sent when it is again.
+    fn is_connected(&self) -> bool;
 
     /// How often it has connected: server and client count a subscription's messages alike only on
     /// the connection on which it was made.
@@ -107,6 +111,10 @@ impl Bus for Client {
                 Err(source) => Err(BusError::Subscribe { subject, source }),
             }
         })
+    }
+
+    fn is_connected(&self) -> bool {
+        self.connection_state() == State::Connected
     }
 
     fn connects(&self) -> u64 {

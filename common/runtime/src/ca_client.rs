@@ -1,12 +1,12 @@
 //! A CA's side of the bus: submits a job, repeats the same octets where that helps, and believes
 //! only what a coordinator of the directory signed over its own job.
 
+mod inbox;
 mod proof;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::connection::State;
-use async_nats::{Client, RequestErrorKind};
 use bytes::Bytes;
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -16,17 +16,18 @@ use mpic_common::directory::{Directory, Owner};
 use mpic_common::job::JobId;
 use mpic_common::limits::{ANSWER_OCTETS_MAX, JOB_LIFETIME, RECORD_OCTETS_MAX};
 use mpic_common::octets::Hash;
-use mpic_common::record::{Answer, DecisionRecord, RefusalCode, RefusalRecord, leaf_hash};
+use mpic_common::record::{Answer, DecisionRecord, RefusalRecord, leaf_hash};
 use mpic_common::signature::SigningKey;
 use mpic_common::subject;
 use mpic_common::time::UnixMs;
 use mpic_common::wire::{Envelope, Kind, Malformed, decode_body, envelope};
 
+use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::config::BusConfig;
 use crate::nats::{self, BusError, Role};
-use crate::trace;
 
+use inbox::{Heard, Inbox, SILENCE};
 pub use proof::NoProof;
 
 /// What a CA has of one job: the decision and where it is recorded.
@@ -59,27 +60,37 @@ pub enum SubmitError {
     /// Nobody answered while the job lived.
     #[error("no coordinator answered while the job lived: {0}")]
     Unanswered(String),
-    /// An answer that nobody should believe.
-    #[error("the answer cannot be believed: {0}")]
-    Unbelievable(String),
     /// Refused for now, again and again until the time was up.
     #[error("no decision while the job lived: {}", .0.code.as_str())]
     StillRefused(Box<RefusalRecord>),
     /// The caller's time was up while an answer was still to come.
     #[error("no answer in the time that there was")]
     Late,
+    /// Answers came while the job lived, and none that anybody should believe.
+    #[error("no answer came while the job lived that can be believed: {answers} others, {reason}")]
+    Unbelievable {
+        /// How many.
+        answers: u64,
+        /// What is wrong with the last of them.
+        reason: String,
+    },
 }
 
-impl From<Malformed> for SubmitError {
+/// Why an answer is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the answer cannot be believed: {0}")]
+pub struct Unbelievable(pub String);
+
+impl From<Malformed> for Unbelievable {
     fn from(error: Malformed) -> Self {
-        Self::Unbelievable(error.to_string())
+        Self(error.to_string())
     }
 }
 
 /// A CA's connection.
 #[derive(Debug, Clone)]
 pub struct CaClient {
-    client: Client,
+    bus: Arc<dyn Bus>,
     ca: CaId,
 }
 
@@ -115,6 +126,9 @@ const PAUSES: [Duration; 4] = [
     Duration::from_secs(4),
 ];
 
+/// What is waited for beyond the job's budget, for the way there and back.
+const ANSWER_ALLOWANCE: Duration = Duration::from_secs(2);
+
 impl CaClient {
     /// Connects as `ca`.
     pub async fn connect(config: &BusConfig, ca: CaId) -> Result<Self, BusError> {
@@ -125,18 +139,26 @@ impl CaClient {
             client_capacity: 2_048,
         };
         let (client, _) = nats::connect(config, role).await?;
-        Ok(Self { client, ca })
+        Ok(Self::over(Arc::new(client), ca))
+    }
+
+    /// Asks as `ca` over a connection that is there.
+    pub fn over(bus: Arc<dyn Bus>, ca: CaId) -> Self {
+        Self { bus, ca }
     }
 
     /// Submits a job, repeating it while it lives where a repeat can help: nobody served, no
     /// answer, busy, unrecorded.
+    ///
+    /// Whoever can send to an inbox could say anything there, so what cannot be believed is no
+    /// answer: it ends nothing. An answer to an earlier send counts whenever it comes.
     pub async fn submit(
         &self,
         submission: &Submission,
         directory: &Directory,
         clock: &impl Clock,
     ) -> Result<Submitted, SubmitError> {
-        let left = JOB_LIFETIME + submission.budget;
+        let left = JOB_LIFETIME + submission.budget + ANSWER_ALLOWANCE;
         self.submit_until(submission, directory, clock, Instant::now() + left).await
     }
 
@@ -148,62 +170,67 @@ impl CaClient {
         clock: &impl Clock,
         until: Instant,
     ) -> Result<Submitted, SubmitError> {
+        let read = |payload: &[u8]| open(payload, submission, directory, clock.now());
+        let mut inbox = Inbox::new(&*self.bus, &self.ca).await.map_err(SubmitError::Unanswered)?;
         let mut pauses = PAUSES.into_iter().chain(std::iter::repeat(Duration::from_secs(4)));
+        let span = tracing::info_span!("submit", job = %submission.job);
         loop {
-            let asked = tokio::time::timeout_at(until, self.ask(submission)).await;
-            let (why, wait) = match asked.map_err(|_| SubmitError::Late)? {
-                Ok(payload) => match open(&payload, submission, directory, clock.now())? {
-                    Submitted::Refused(refusal) if is_worth_repeating(&refusal) => {
-                        let wait = refusal.retry_after_ms.map(Duration::from_millis);
-                        (SubmitError::StillRefused(Box::new(refusal)), wait)
-                    }
-                    submitted => return Ok(submitted),
-                },
-                Err(why) => (SubmitError::Unanswered(why), None),
+            let by = until.min(Instant::now() + submission.budget + ANSWER_ALLOWANCE);
+            let asking = self.ask_into(&mut inbox, submission, by, &read);
+            let (why, wait) = match asking.instrument(span.clone()).await {
+                Heard::Answer(submitted) => return Ok(submitted),
+                Heard::Again(why, wait) => (why, wait),
+                Heard::Silence if by == until => return Err(inbox.unbelieved(SubmitError::Late)),
+                Heard::Silence => (SubmitError::Unanswered(SILENCE.to_owned()), None),
             };
-            let pause = wait.or_else(|| pauses.next()).unwrap_or_default().mul_f64(jitter());
+            let pause = wait.or_else(|| pauses.next()).unwrap_or_default().mul_f64(self.jitter());
             let is_over = clock.now().plus(pause).since(submission.job.time()) >= JOB_LIFETIME;
             if is_over || Instant::now() + pause >= until {
-                return Err(why);
+                return Err(inbox.unbelieved(why));
             }
-            tokio::time::sleep(pause).await;
+            if let Some(submitted) = inbox.hear_within(pause, &read).await {
+                return Ok(submitted);
+            }
         }
     }
 
     /// Whether the connection stands.
     pub fn is_connected(&self) -> bool {
-        self.client.connection_state() == State::Connected
+        self.bus.is_connected()
     }
 
-    /// Sends the octets once and gives what came back, unverified.
+    /// Sends the octets once, and waits for an answer until `until`.
+    async fn ask_into(
+        &self,
+        inbox: &mut Inbox,
+        submission: &Submission,
+        until: Instant,
+        read: &impl Fn(&[u8]) -> Result<Submitted, Unbelievable>,
+    ) -> Heard {
+        match inbox.send(&*self.bus, subject::job(&self.ca), &submission.octets).await {
+            Ok(()) => inbox.hear(until, read).await,
+            Err(error) => Heard::Again(SubmitError::Unanswered(error.to_string()), None),
+        }
+    }
+
+    /// Sends the octets once and gives the first that came back, unverified.
     pub async fn ask(&self, submission: &Submission) -> Result<Bytes, String> {
-        let span = tracing::info_span!("submit", job = %submission.job);
-        let mut request = async_nats::Request::new()
-            .payload(submission.octets.clone().into())
-            .timeout(Some(submission.budget + Duration::from_secs(2)));
-        if let Some(headers) = span.in_scope(trace::headers) {
-            request = request.headers(headers);
-        }
-        let asked = self.client.send_request(subject::job(&self.ca), request);
-        match asked.instrument(span).await {
-            Ok(message) => Ok(message.payload),
-            Err(error) if error.kind() == RequestErrorKind::NoResponders => {
-                Err("no coordinator serves this CA".to_owned())
-            }
-            Err(error) => Err(error.to_string()),
-        }
+        let within = submission.budget + ANSWER_ALLOWANCE;
+        self.ask_once(subject::job(&self.ca), &submission.octets, within).await
     }
-}
 
-fn is_worth_repeating(refusal: &RefusalRecord) -> bool {
-    matches!(refusal.code, RefusalCode::Busy | RefusalCode::Unrecorded)
-}
+    async fn ask_once(&self, to: String, octets: &[u8], within: Duration) -> Result<Bytes, String> {
+        let until = Instant::now() + within;
+        let mut inbox = Inbox::new(&*self.bus, &self.ca).await?;
+        inbox.send(&*self.bus, to, octets).await.map_err(|error| error.to_string())?;
+        inbox.first(until).await
+    }
 
-/// Between 0.75 and 1.25.
-fn jitter() -> f64 {
-    let mut random = [0; 1];
-    let octet = getrandom::fill(&mut random).map_or(128, |()| random[0]);
-    0.75 + f64::from(octet) / 512.0
+    /// Between 0.75 and 1.25.
+    fn jitter(&self) -> f64 {
+        let octet = self.bus.random().map_or(128, |[octet, ..]| octet);
+        0.75 + f64::from(octet) / 512.0
+    }
 }
 
 /// Opens an answer: the record in it is signed by a coordinator of `directory` over this job.
@@ -212,7 +239,7 @@ pub fn open(
     submission: &Submission,
     directory: &Directory,
     now: UnixMs,
-) -> Result<Submitted, SubmitError> {
+) -> Result<Submitted, Unbelievable> {
     let answer = Envelope::parse(payload, ANSWER_OCTETS_MAX)?.of_kind(Kind::Answer)?;
     let answer: Answer = decode_body(Kind::Answer, answer.body)?;
     match answer {
@@ -226,7 +253,7 @@ pub fn open(
             let decision: DecisionRecord =
                 verify(&record.0, Kind::Decision, submission.digest, directory, now)?;
             if decision.job != submission.job || leaf != leaf_hash(&record.0) {
-                return Err(SubmitError::Unbelievable("it is of another job or record".to_owned()));
+                return Err(Unbelievable("it is of another job or record".to_owned()));
             }
             let octets = record.0;
             Ok(Submitted::Decided(Box::new(Recorded { decision, octets, stream, seq, leaf })))
@@ -235,7 +262,7 @@ pub fn open(
             verify(&refusal.0, Kind::Refusal, submission.digest, directory, now)
                 .map(Submitted::Refused)
         }
-        _ => Err(SubmitError::Unbelievable("it holds neither record nor refusal".to_owned())),
+        _ => Err(Unbelievable("it holds neither record nor refusal".to_owned())),
     }
 }
 
@@ -247,17 +274,20 @@ fn verify<T: serde::de::DeserializeOwned>(
     digest: Hash,
     directory: &Directory,
     now: UnixMs,
-) -> Result<T, SubmitError> {
+) -> Result<T, Unbelievable> {
     let envelope = Envelope::parse(octets, RECORD_OCTETS_MAX)?.of_kind(kind)?;
     let key = envelope
         .seal
         .and_then(|seal| directory.key(seal.key, now))
         .filter(|key| matches!(key.owner, Owner::Coordinator(_)))
-        .ok_or_else(|| SubmitError::Unbelievable("no coordinator signed it".to_owned()))?;
+        .ok_or_else(|| Unbelievable("no coordinator signed it".to_owned()))?;
     let digests = [digest, Hash::ZERO];
     let admitted = if kind == Kind::Refusal { &digests[..] } else { &digests[..1] };
     if !admitted.iter().any(|digest| envelope.verify(&key.public, Some(*digest)).is_ok()) {
-        return Err(SubmitError::Unbelievable("its signature is not over this job".to_owned()));
+        return Err(Unbelievable("its signature is not over this job".to_owned()));
     }
     Ok(decode_body(kind, envelope.body)?)
 }
+
+#[cfg(test)]
+mod tests;

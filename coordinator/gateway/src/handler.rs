@@ -214,7 +214,7 @@ impl<C: Clock> Handler<'_, C> {
             }
             Err(SubmitError::Unanswered(_)) => Ended::Otherwise(Answer::unavailable()),
             Err(SubmitError::Late) => Ended::Otherwise(Answer::error(504, "deadline exceeded")),
-            Err(error @ SubmitError::Unbelievable(_)) => {
+            Err(error @ SubmitError::Unbelievable { .. }) => {
                 tracing::error!(job = %job.id, %error, "an answer is not believed");
                 Ended::Otherwise(Answer::internal())
             }

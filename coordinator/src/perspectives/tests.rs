@@ -48,6 +48,10 @@ impl Bus for Played {
         panic!("asking subscribes to nothing, here to {subject}")
     }
 
+    fn is_connected(&self) -> bool {
+        true
+    }
+
     fn connects(&self) -> u64 {
         1
     }

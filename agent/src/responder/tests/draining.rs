@@ -65,6 +65,10 @@ impl Bus for OneAssignment {
         ready(Ok(Box::new(subscription) as Box<dyn Subscription>)).boxed()
     }
 
+    fn is_connected(&self) -> bool {
+        true
+    }
+
     fn connects(&self) -> u64 {
         1
     }

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use async_nats::RequestErrorKind;
 use mpic_common::limits::{ANSWER_OCTETS_MAX, MERGE_DELAY, PROOF_WAIT_MAX};
 use mpic_common::proof::{ProofAnswer, ProofOf, ProofRequest, ProofStatus};
 use mpic_common::subject;
 use mpic_common::wire::{Envelope, Kind, Malformed, decode_body, envelope};
 use tokio::time::Instant;
 
-use super::{CaClient, Recorded};
+use super::{ANSWER_ALLOWANCE, CaClient, Recorded};
 
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
@@ -20,9 +19,6 @@ pub enum NoProof {
     /// The audit consumer says that the log has no such record, or another one.
     #[error("the audit consumer has no proof: {}", .0.as_str())]
     Refused(ProofStatus),
-    /// An answer that is none.
-    #[error("the answer cannot be read")]
-    Unreadable(#[from] Malformed),
 }
 
 impl Recorded {
@@ -42,12 +38,16 @@ impl CaClient {
             let left = MERGE_DELAY.saturating_sub(started.elapsed());
             let timeout = left.min(PROOF_WAIT_MAX);
             let why = match self.ask_proof(&ProofRequest { of: of.clone(), timeout }).await {
-                Ok(octets) => match open(&octets)? {
-                    ProofAnswer { status: ProofStatus::Ok, proof: Some(proof) } => {
+                Ok(octets) => match open(&octets) {
+                    Ok(ProofAnswer { status: ProofStatus::Ok, proof: Some(proof) }) => {
                         return Ok(proof);
                     }
-                    ProofAnswer { status: ProofStatus::Pending, .. } => "it is pending".to_owned(),
-                    ProofAnswer { status, .. } => return Err(NoProof::Refused(status)),
+                    Ok(ProofAnswer { status: ProofStatus::Pending, .. }) => {
+                        "it is pending".to_owned()
+                    }
+                    Ok(ProofAnswer { status, .. }) => return Err(NoProof::Refused(status)),
+                    // Whoever sent it, it is no answer.
+                    Err(error) => error.to_string(),
                 },
                 Err(why) => why,
             };
@@ -61,16 +61,8 @@ impl CaClient {
     /// Asks once and gives what came back, unread.
     pub async fn ask_proof(&self, request: &ProofRequest) -> Result<bytes::Bytes, String> {
         let octets = envelope::unsigned(Kind::ProofRequest, &request.to_body());
-        let asked = async_nats::Request::new()
-            .payload(octets.into())
-            .timeout(Some(request.timeout + ANSWER_ALLOWANCE));
-        match self.client.send_request(subject::proof(&self.ca), asked).await {
-            Ok(message) => Ok(message.payload),
-            Err(error) if error.kind() == RequestErrorKind::NoResponders => {
-                Err("no audit consumer answers".to_owned())
-            }
-            Err(error) => Err(error.to_string()),
-        }
+        let within = request.timeout + ANSWER_ALLOWANCE;
+        self.ask_once(subject::proof(&self.ca), &octets, within).await
     }
 }
 
@@ -81,6 +73,3 @@ fn open(octets: &[u8]) -> Result<ProofAnswer, Malformed> {
 
 /// Between two requests, for an audit consumer that is started again.
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// For the way there and back.
-const ANSWER_ALLOWANCE: Duration = Duration::from_secs(2);

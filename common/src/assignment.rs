@@ -7,7 +7,7 @@ use crate::directory::{Directory, NotAdmitted, Owner};
 use crate::job::{FieldError, Job, JobId};
 use crate::limits::{ASSIGNMENT_OCTETS_MAX, JOB_OCTETS_MAX};
 use crate::octets::{Hash, Octets};
-use crate::signature::SigningKey;
+use crate::signature::{SigningKey, Strict, Verifier};
 use crate::time::UnixMs;
 use crate::wire::{Envelope, Kind, Malformed, decode_body, encode_body, envelope};
 
@@ -90,6 +90,16 @@ impl Assignment {
         directory: &Directory,
         at: UnixMs,
     ) -> Result<VerifiedAssignment, AssignmentError> {
+        Self::verify_with(&Strict, octets, directory, at)
+    }
+
+    /// The same, with what holds signatures against keys.
+    pub fn verify_with(
+        verifier: &dyn Verifier,
+        octets: &[u8],
+        directory: &Directory,
+        at: UnixMs,
+    ) -> Result<VerifiedAssignment, AssignmentError> {
         let envelope = Envelope::parse(octets, ASSIGNMENT_OCTETS_MAX)?.of_kind(Kind::Assignment)?;
         let assignment: Self = decode_body(Kind::Assignment, envelope.body)?;
         let key = envelope
@@ -98,7 +108,7 @@ impl Assignment {
             .filter(|key| key.owner == Owner::Coordinator(assignment.coordinator.clone()))
             .ok_or_else(|| AssignmentError::UnknownKey(assignment.coordinator.clone()))?;
         envelope
-            .verify(&key.public, Some(assignment.job_digest))
+            .verify_with(verifier, &key.public, Some(assignment.job_digest))
             .map_err(|_| AssignmentError::BadSignature)?;
         let job_envelope =
             Envelope::parse(&assignment.job_envelope.0, JOB_OCTETS_MAX)?.of_kind(Kind::Job)?;
@@ -109,7 +119,7 @@ impl Assignment {
         if job.id != assignment.job {
             return Err(AssignmentError::OtherJob);
         }
-        directory.admit(&job_envelope, &job, at)?;
+        directory.admit_with(verifier, &job_envelope, &job, at)?;
         let digest = envelope.digest();
         Ok(VerifiedAssignment { assignment, digest, job })
     }

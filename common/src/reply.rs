@@ -14,7 +14,7 @@ use crate::octets::Hash;
 use crate::perspective::RegionalInternetRegistry;
 use crate::policy::Findings;
 use crate::reason::Verdict;
-use crate::signature::SigningKey;
+use crate::signature::{SigningKey, Strict, Verifier};
 use crate::time::UnixMs;
 use crate::wire::{Envelope, Kind, decode_body, encode_body, envelope};
 
@@ -152,6 +152,17 @@ impl Reply {
         directory: &Directory,
         at: UnixMs,
     ) -> Result<VerifiedReply, Rejected> {
+        Self::verify_with(&Strict, octets, asked, directory, at)
+    }
+
+    /// The same, with what holds the signature against the key.
+    pub fn verify_with(
+        verifier: &dyn Verifier,
+        octets: &[u8],
+        asked: &Asked<'_>,
+        directory: &Directory,
+        at: UnixMs,
+    ) -> Result<VerifiedReply, Rejected> {
         let envelope = Envelope::parse(octets, asked.octets_max)
             .and_then(|envelope| envelope.of_kind(Kind::Reply))
             .map_err(|_| Rejected::Malformed)?;
@@ -161,7 +172,7 @@ impl Reply {
             return Err(Rejected::WrongPerspective);
         }
         envelope
-            .verify(&key.public, Some(asked.assignment_digest))
+            .verify_with(verifier, &key.public, Some(asked.assignment_digest))
             .map_err(|_| Rejected::BadSignature)?;
         let reply: Self =
             decode_body(Kind::Reply, envelope.body).map_err(|_| Rejected::Malformed)?;

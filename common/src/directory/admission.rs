@@ -2,6 +2,7 @@
 
 use super::{Ca, Directory, Owner};
 use crate::job::{FieldError, Job};
+use crate::signature::{Strict, Verifier};
 use crate::time::UnixMs;
 use crate::wire::Envelope;
 
@@ -15,6 +16,17 @@ impl Directory {
     /// the CA's own, and a signature is the CA's and is there if it must be.
     pub fn admit(
         &self,
+        envelope: &Envelope<'_>,
+        job: &Job,
+        at: UnixMs,
+    ) -> Result<&Ca, NotAdmitted> {
+        self.admit_with(&Strict, envelope, job, at)
+    }
+
+    /// The same, with what holds the signature against the key.
+    pub fn admit_with(
+        &self,
+        verifier: &dyn Verifier,
         envelope: &Envelope<'_>,
         job: &Job,
         at: UnixMs,
@@ -46,7 +58,7 @@ impl Directory {
             Some(seal) => self
                 .key(seal.key, at)
                 .filter(|key| key.owner == Owner::Ca(job.ca.clone()))
-                .filter(|key| envelope.verify(&key.public, None).is_ok())
+                .filter(|key| envelope.verify_with(verifier, &key.public, None).is_ok())
                 .map(|_| ca)
                 .ok_or_else(|| {
                     let reason = "the signature is not the CA's";

@@ -5,7 +5,9 @@ use std::fmt;
 use super::strict::{self, Value};
 use super::{Malformed, VERSION};
 use crate::octets::{Fixed, Hash};
-use crate::signature::{BadSignature, KeyId, PublicKey, SignatureOctets, Signed, SigningKey};
+use crate::signature::{
+    BadSignature, KeyId, PublicKey, SignatureOctets, Signed, SigningKey, Strict, Verifier,
+};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident $text:literal $context:expr,)*) => {
@@ -131,10 +133,20 @@ impl<'a> Envelope<'a> {
 
     /// Verifies the signature under `key`, which is to be the one that the envelope names.
     pub fn verify(&self, key: &PublicKey, digest: Option<Hash>) -> Result<(), BadSignature> {
+        self.verify_with(&Strict, key, digest)
+    }
+
+    /// The same, with what holds the signature against the key.
+    pub fn verify_with(
+        &self,
+        verifier: &dyn Verifier,
+        key: &PublicKey,
+        digest: Option<Hash>,
+    ) -> Result<(), BadSignature> {
         let (Some(seal), Some(context)) = (self.seal, self.kind.context()) else {
             return Err(BadSignature);
         };
-        key.verify(Signed { context, digest, body: self.body }, &seal.sig)
+        verifier.verify(key, Signed { context, digest, body: self.body }, &seal.sig)
     }
 }
 

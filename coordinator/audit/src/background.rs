@@ -4,13 +4,17 @@ use std::path::PathBuf;
 
 use crate::finding::Severity;
 use crate::note::LogPublicKey;
-use crate::verify::{Options, verify};
+use crate::replay::Shard;
+use crate::shards::verify_shards;
+use crate::verify::Options;
+use crate::work::Work;
 
 /// Verifies the whole log once, on a thread of its own that ends with the process. What it finds
 /// wakes somebody; it does not stop the writer.
 pub fn verify_once(directory: PathBuf, key: LogPublicKey) {
+    let shard = Shard { directory, key, kept: Options::default() };
     let thread = std::thread::Builder::new().name("verify".to_owned());
-    let spawned = thread.spawn(move || match verify(&directory, &key, &Options::default()) {
+    let spawned = thread.spawn(move || match verify_shards(&[shard], Work::alone()) {
         Ok(report) => {
             for finding in report.findings.iter().filter(|f| f.severity == Severity::Error) {
                 tracing::error!(%finding, "the log is damaged");

@@ -28,5 +28,8 @@ pub mod show;
 pub mod source;
 pub mod startup;
 pub mod status;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod tree;
 pub mod verify;
+pub mod work;

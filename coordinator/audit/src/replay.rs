@@ -5,6 +5,7 @@ mod decision;
 mod deep;
 mod documents;
 mod entry;
+mod examine;
 mod notes;
 mod problem;
 mod replies;
@@ -15,11 +16,9 @@ mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use mpic_common::directory::{Directory, DirectoryError};
 use mpic_common::octets::Hash;
 use mpic_common::record::leaf_hash;
@@ -27,6 +26,7 @@ use thiserror::Error;
 
 use self::documents::Documents;
 use self::entry::Examined;
+use self::examine::{Means, examine};
 use self::sequence::Sequence;
 pub(crate) use self::sequence::begins;
 pub use self::walk::{Judged, judge_each};
@@ -34,6 +34,7 @@ use crate::finding::{Finding, Report, Severity};
 use crate::genesis::Previous;
 use crate::note::{Checkpoint, LogPublicKey};
 use crate::verify::{self, VerifyError, verify_each};
+use crate::work::Work;
 
 /// One log directory.
 #[derive(Clone, Debug)]
@@ -58,6 +59,18 @@ pub struct Options {
     pub requests: BTreeSet<String>,
     /// Whether what perspectives concluded is concluded again from their evidence (R14).
     pub depth: Depth,
+    /// Whether signatures are verified together.
+    pub signatures: Signatures,
+}
+
+/// How signatures are verified.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Signatures {
+    /// Many at once, and one by one where that fails.
+    #[default]
+    Batches,
+    /// Each by itself, strictly.
+    OneByOne,
 }
 
 /// How far a replay goes.
@@ -79,26 +92,35 @@ pub enum ReplayError {
     /// The directory document that was given is none.
     #[error("the directory document that was given cannot be used")]
     Directory(#[from] DirectoryError),
-    /// The number of cores cannot be had.
-    #[error("cannot tell how many threads to use")]
-    Threads(#[source] io::Error),
 }
 
 /// Verifies the shards, in order, and replays every entry.
 pub fn replay(shards: &[Shard], options: &Options) -> Result<Report, ReplayError> {
-    let threads = std::thread::available_parallelism().map_err(ReplayError::Threads)?;
+    replay_with(shards, options, Work::default())
+}
+
+/// The same, and says how it is to be carried out.
+pub fn replay_with(
+    shards: &[Shard],
+    options: &Options,
+    work: Work<'_>,
+) -> Result<Report, ReplayError> {
     let mut report = Report::default();
     let brought = documents::open(&options.directories)?;
     state_roots(&brought, &mut report);
     let mut replay = Replay {
-        threads,
+        work,
         documents: Arc::new(Documents::new(brought)),
         sequence: Sequence::default(),
         previous: None,
         relaxations: BTreeSet::new(),
         records: records(options),
         requests: options.requests.clone(),
-        depth: options.depth,
+        means: Means {
+            depth: options.depth,
+            signatures: options.signatures,
+            threads: work.threads,
+        },
     };
     for shard in shards {
         replay.replay_shard(shard, &mut report)?;
@@ -126,8 +148,8 @@ fn records(options: &Options) -> BTreeMap<Hash, String> {
 }
 
 /// What goes on from shard to shard.
-struct Replay {
-    threads: NonZeroUsize,
+struct Replay<'a> {
+    work: Work<'a>,
     documents: Arc<Documents>,
     sequence: Sequence,
     previous: Option<Checkpoint>,
@@ -137,22 +159,29 @@ struct Replay {
     records: BTreeMap<Hash, String>,
     /// R13: what was not found yet.
     requests: BTreeSet<String>,
-    depth: Depth,
+    means: Means,
 }
 
-impl Replay {
+impl Replay<'_> {
     fn replay_shard(&mut self, shard: &Shard, report: &mut Report) -> Result<(), ReplayError> {
         let mut sequence = std::mem::take(&mut self.sequence);
         let previous = self.previous.take();
-        let Shard { directory, key, kept } = shard;
-        let head = verify_each(directory, key, kept, report, |first, entries, report| {
+        let work = self.work;
+        let head = verify_each(shard, work, report, |first, entries, leaves, report| {
             if first == 0 {
-                let begun = sequence.begin(key.origin(), previous.as_ref(), entries.first());
+                let (origin, entry) = (shard.key.origin(), entries.first());
+                let begun = sequence.begin(origin, previous.as_ref(), entry);
                 for finding in begun {
                     report.add(finding);
                 }
             }
-            self.replay_bundle(first, entries, &mut sequence, report);
+            for leaf in leaves {
+                self.records.remove(leaf);
+            }
+            let examined = examine(entries, leaves, &mut self.documents, self.means);
+            for (index, examined) in (first..).zip(examined) {
+                self.follow(index, examined, &mut sequence, report);
+            }
         })?;
         for finding in sequence.end() {
             report.add(finding);
@@ -166,50 +195,22 @@ impl Replay {
         Ok(())
     }
 
-    /// Entries are examined side by side; what one says about another is looked at in order.
-    fn replay_bundle(
+    /// What one entry says about another is looked at in order.
+    fn follow(
         &mut self,
-        first: u64,
-        entries: &[Bytes],
+        index: u64,
+        examined: Examined,
         sequence: &mut Sequence,
         report: &mut Report,
     ) {
-        let mut prepared = Vec::with_capacity(entries.len());
-        for entry in entries {
-            self.records.remove(&leaf_hash(entry));
-            prepared.push(entry::prepare(entry, &mut self.documents));
+        if let Some(request) = examined.request() {
+            self.requests.remove(request);
         }
-        for (index, examined) in (first..).zip(self.examine(prepared)) {
-            if let Some(request) = examined.request() {
-                self.requests.remove(request);
-            }
-            self.relaxations.extend(examined.relaxations().iter().cloned());
-            examined.time_ms().into_iter().for_each(|ms| widen(&mut report.times_ms, ms));
-            for finding in sequence.follow(index, examined) {
-                report.add(finding);
-            }
+        self.relaxations.extend(examined.relaxations().iter().cloned());
+        examined.time_ms().into_iter().for_each(|ms| widen(&mut report.times_ms, ms));
+        for finding in sequence.follow(index, examined) {
+            report.add(finding);
         }
-    }
-
-    fn examine(&self, prepared: Vec<entry::Prepared<'_>>) -> Vec<Examined> {
-        let share = prepared.len().div_ceil(self.threads.get()).max(1);
-        let mut prepared = prepared.into_iter();
-        std::thread::scope(|scope| {
-            let mut threads = Vec::new();
-            loop {
-                let share: Vec<_> = prepared.by_ref().take(share).collect();
-                if share.is_empty() {
-                    break;
-                }
-                threads.push(scope.spawn(|| {
-                    share.into_iter().map(|entry| entry.examine(self.depth)).collect::<Vec<_>>()
-                }));
-            }
-            let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<Examined>>| {
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            threads.into_iter().flat_map(join).collect()
-        })
     }
 
     /// R12 and R13, and what an auditor should know of all decisions.

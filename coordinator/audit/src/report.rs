@@ -28,7 +28,7 @@ use crate::search::{Filter, Subject};
 /// The attempts that a filter admits, grouped by CA, certificate request and identifier, and in
 /// each group in the order of the log.
 ///
-/// An attempt is replayed before it stands here, and has what was found wrong with it. Equal
+/// Where the filter names a check, that one alone is told. An attempt is replayed before it stands here, and has what was found wrong with it. Equal
 /// octets count once. `brought` are the auditor's own directory documents.
 pub fn attempts<E: From<LogReadError> + From<DirectoryError>>(
     log: &LogReader,
@@ -37,7 +37,7 @@ pub fn attempts<E: From<LogReadError> + From<DirectoryError>>(
 ) -> Result<Vec<Attempt>, E> {
     let mut found = BTreeMap::new();
     judge_each(log, brought, |entry| {
-        add(&mut found, entry, filter);
+        add(&mut found, &log.head().origin, entry, filter);
         Ok::<_, E>(())
     })?;
     let mut attempts: Vec<_> = found.into_values().collect();
@@ -49,14 +49,16 @@ pub fn attempts<E: From<LogReadError> + From<DirectoryError>>(
 }
 
 /// Takes the entry where it is a decision that is wanted, or belongs to one that was.
-fn add(found: &mut BTreeMap<Hash, Attempt>, entry: Judged, filter: &Filter) {
+fn add(found: &mut BTreeMap<Hash, Attempt>, log: &str, entry: Judged, filter: &Filter) {
     let Ok(envelope) = Envelope::parse(&entry.octets, RECORD_OCTETS_MAX) else { return };
     match envelope.kind {
         Kind::Decision if filter.admits(&Subject::of(&entry.octets)) => {
             let record = decode_body::<DecisionRecord>(Kind::Decision, envelope.body);
             let leaf = leaf_hash(&entry.octets);
             if let (Ok(record), false) = (record, found.contains_key(&leaf)) {
-                found.insert(leaf, Attempt::new(&record, &entry));
+                let mut attempt = Attempt::new(&record, log, &entry);
+                filter.check.into_iter().for_each(|check| attempt.keep(check));
+                found.insert(leaf, attempt);
             }
         }
         Kind::Late => {

@@ -15,6 +15,7 @@ use mpic_common::code::{CaId, PerspectiveId};
 use mpic_common::identifier::{Identifier, IdentifierFields};
 use mpic_common::job::JobId;
 use mpic_common::limits::DUPLICATE_WINDOW;
+use mpic_common::observation::CheckKind;
 use mpic_common::policy::Outcome;
 use mpic_common::time::UnixMs;
 
@@ -36,6 +37,8 @@ pub struct Filter {
     pub job: Option<JobId>,
     /// What was decided.
     pub outcome: Option<Outcome>,
+    /// A check that was asked.
+    pub check: Option<CheckKind>,
     /// A perspective that is the primary or in the cohort, or replied late.
     pub perspective: Option<PerspectiveId>,
     /// Not before this time, as the signer states it.
@@ -91,6 +94,7 @@ impl Filter {
             && is_wanted(self.ca_request.as_ref(), subject.ca_request.as_ref())
             && is_wanted(self.job.as_ref(), subject.job.as_ref())
             && is_wanted(self.outcome.as_ref(), subject.outcome.as_ref())
+            && self.check.is_none_or(|check| subject.checks.contains(&check))
             && self.perspective.as_ref().is_none_or(|code| subject.perspectives.contains(code))
             && self.admits_time(subject.at)
     }

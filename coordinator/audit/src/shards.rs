@@ -12,15 +12,16 @@ use crate::note::read_unverified;
 use crate::replay::{Shard, begins};
 use crate::tree::{Kind, TILE_WIDTH, TileName};
 use crate::verify::{VerifyError, verify_each};
+use crate::work::Work;
 
 /// Verifies shards in their order, and that each names the final head of the one before.
-pub fn verify_shards(shards: &[Shard]) -> Result<Report, VerifyError> {
+pub fn verify_shards(shards: &[Shard], work: Work<'_>) -> Result<Report, VerifyError> {
     let mut report = Report::default();
     let mut previous = None;
-    for Shard { directory, key, kept } in shards {
-        previous = verify_each(directory, key, kept, &mut report, |first, entries, report| {
+    for shard in shards {
+        previous = verify_each(shard, work, &mut report, |first, entries, _, report| {
             if first == 0 {
-                let begun = begins(key.origin(), previous.as_ref(), entries.first());
+                let begun = begins(shard.key.origin(), previous.as_ref(), entries.first());
                 for finding in begun {
                     report.add(finding);
                 }

@@ -8,6 +8,7 @@ mod tests;
 mod tiles;
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -19,7 +20,9 @@ use self::tiles::Tiles;
 use crate::finding::{Head, Report, Severity};
 use crate::log::{Disk, Storage};
 use crate::note::{Checkpoint, LogPublicKey};
+use crate::replay::Shard;
 use crate::tree::{Edge, Reader, TILE_WIDTH, TileName, leaf_hash};
+use crate::work::{Work, side_by_side};
 
 /// What an auditor brings along from earlier visits.
 #[derive(Clone, Debug, Default)]
@@ -49,27 +52,29 @@ pub fn verify(
     key: &LogPublicKey,
     options: &Options,
 ) -> Result<Report, VerifyError> {
+    let (directory, key, kept) = (directory.to_owned(), key.clone(), options.clone());
     let mut report = Report::default();
-    verify_each(directory, key, options, &mut report, |_, _, _| ())?;
+    let shard = Shard { directory, key, kept };
+    verify_each(&shard, Work::default(), &mut report, |_, _, _, _| ())?;
     Ok(report)
 }
 
-/// The same, and hands the entries of each bundle, with the index of the first, to `each`. Gives
-/// the head, if it is valid.
+/// The same, and hands all entries and their leaf hashes in order to `each`, some bundles at a
+/// time, with the index of the first. Gives the head, if it is valid.
 pub(crate) fn verify_each(
-    directory: &Path,
-    key: &LogPublicKey,
-    options: &Options,
+    shard: &Shard,
+    work: Work<'_>,
     report: &mut Report,
-    each: impl FnMut(u64, &[Bytes], &mut Report),
+    each: impl FnMut(u64, &[Bytes], &[Hash], &mut Report),
 ) -> Result<Option<Checkpoint>, VerifyError> {
+    let Shard { directory, key, kept } = shard;
     let disk = Disk::new(directory);
     let Some(head) = read_head(&disk, key, report)? else { return Ok(None) };
     let mut claims = Claims::default();
     claims.add_commits(&disk, key, &head, report)?;
-    claims.add_kept(key, &head, options, report)?;
+    claims.add_kept(key, &head, kept, report)?;
     let tiles = Tiles::list(&disk, &head, report)?;
-    let mut walk = Walk { key, head: &head, tiles: &tiles, claims, report, each };
+    let mut walk = Walk { key, head: &head, tiles: &tiles, claims, report, work, each };
     walk.run()?;
     Ok(Some(head))
 }
@@ -101,17 +106,29 @@ struct Walk<'a, E> {
     tiles: &'a Tiles<'a>,
     claims: Claims,
     report: &'a mut Report,
+    work: Work<'a>,
     each: E,
 }
 
-impl<E: FnMut(u64, &[Bytes], &mut Report)> Walk<'_, E> {
+impl<E: FnMut(u64, &[Bytes], &[Hash], &mut Report)> Walk<'_, E> {
     /// Ends at a bundle that cannot be read: behind it nothing can be said.
     fn run(&mut self) -> Result<(), VerifyError> {
         let mut edge = Edge::default();
-        for bundle in 0..self.head.size.div_ceil(TILE_WIDTH) {
-            let Some(leaves) = self.bundle_leaves(bundle)? else { return Ok(()) };
-            self.claims.meet_leaves(self.key, edge.size(), &leaves, self.report);
-            edge = self.grow(edge, &leaves)?;
+        while edge.size() < self.head.size {
+            let entries = self.read(edge.size())?;
+            let leaves = side_by_side(&entries, HASHED_AT_ONCE, self.work.threads, |entries| {
+                entries.iter().map(|entry| leaf_hash(entry)).collect()
+            });
+            (self.each)(edge.size(), &entries, &leaves, self.report);
+            let before = edge.size();
+            for leaves in leaves.chunks(TILE_WIDTH_ENTRIES) {
+                self.claims.meet_leaves(self.key, edge.size(), leaves, self.report);
+                edge = self.grow(edge, leaves)?;
+            }
+            if edge.size() < self.head.size.min(before + self.bundles() * TILE_WIDTH) {
+                return Ok(());
+            }
+            self.work.watch.advanced(&self.head.origin, edge.size(), self.head.size);
         }
         self.tiles.compare_edge(&edge, self.report)?;
         self.check_root(&edge);
@@ -119,11 +136,20 @@ impl<E: FnMut(u64, &[Bytes], &mut Report)> Walk<'_, E> {
         Ok(())
     }
 
-    /// Hands out a bundle's entries and gives their leaf hashes.
-    fn bundle_leaves(&mut self, bundle: u64) -> Result<Option<Vec<Hash>>, VerifyError> {
-        let Some(entries) = self.tiles.entries(bundle, self.report)? else { return Ok(None) };
-        (self.each)(bundle * TILE_WIDTH, &entries, self.report);
-        Ok(Some(entries.iter().map(|entry| leaf_hash(entry)).collect()))
+    /// The entries of some bundles, as far as they can be read.
+    fn read(&mut self, first: u64) -> Result<Vec<Bytes>, VerifyError> {
+        let mut read = Vec::new();
+        let bundles = first / TILE_WIDTH..self.head.size.div_ceil(TILE_WIDTH);
+        for bundle in bundles.take(usize::try_from(self.bundles()).unwrap_or(1)) {
+            let Some(entries) = self.tiles.entries(bundle, self.report)? else { break };
+            read.extend(entries);
+        }
+        Ok(read)
+    }
+
+    /// How many bundles are held at one time: one for every two threads.
+    fn bundles(&self) -> u64 {
+        self.work.threads.get().div_ceil(2).min(BUNDLES_MAX) as u64
     }
 
     /// Adds leaves, with a stop at each size whose root somebody has claimed.
@@ -165,5 +191,14 @@ fn cannot_read(directory: &Path, path: &str) -> impl FnOnce(io::Error) -> Verify
     let path = directory.join(path);
     move |source| VerifyError::Read { path, source }
 }
+
+/// Enough to be worth a thread's while.
+const HASHED_AT_ONCE: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+
+/// As many entries as a tile has hashes.
+const TILE_WIDTH_ENTRIES: usize = 256;
+
+/// Bundles in memory: each may have 16 MiB.
+const BUNDLES_MAX: usize = 16;
 
 const CHECKPOINT: &str = "checkpoint";

@@ -11,9 +11,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::appender::Progress;
 use crate::proof::Proof;
-use crate::replay::tests::builder::{
-    decision, fleet, genesis, job, key, sign_decision, unanimous, write,
-};
+use crate::testing::{decision, fleet, genesis, job, key, sign_decision, unanimous, write};
 
 const ORIGIN: &str = "log.example/1";
 const STREAM: &str = "S";

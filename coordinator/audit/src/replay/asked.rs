@@ -13,7 +13,7 @@ use mpic_common::octets::Hash;
 use mpic_common::record::{DecisionRecord, PrimarySource};
 use mpic_common::wire::{Envelope, Kind};
 
-use super::documents::Documents;
+use super::documents::Grounds;
 use super::problem::Problems;
 
 /// The job, and who was asked to do it.
@@ -43,12 +43,12 @@ impl Asked {
 pub(super) fn read(
     record: &DecisionRecord,
     directory: &Directory,
-    documents: &Documents,
+    grounds: Grounds<'_>,
     problems: &mut Problems,
 ) -> Option<Asked> {
     let asked = match (&record.job_envelope, record.assignments.as_slice()) {
-        (Some(job), []) => read_job(&job.0, record, directory, documents),
-        (None, [_, ..]) => read_assignments(record, directory, documents),
+        (Some(job), []) => read_job(&job.0, record, directory, grounds),
+        (None, [_, ..]) => read_assignments(record, directory, grounds),
         _ => Err("it holds assignments and a job of its own, or neither".to_owned()),
     };
     let asked = problems.keep("R7", "job", asked)?;
@@ -61,13 +61,14 @@ fn read_job(
     octets: &[u8],
     record: &DecisionRecord,
     directory: &Directory,
-    documents: &Documents,
+    grounds: Grounds<'_>,
 ) -> Result<Asked, String> {
     let envelope = Envelope::parse(octets, JOB_OCTETS_MAX).and_then(|e| e.of_kind(Kind::Job));
     let envelope = envelope.map_err(|error| error.to_string())?;
     let job = Job::parse(envelope.body).map_err(|errors| join(&errors))?;
-    directory.admit(&envelope, &job, record.requested_ms).map_err(|error| error.to_string())?;
-    documents.check_carried(envelope.seal, record.requested_ms)?;
+    let admitted = directory.admit_with(grounds.verifier, &envelope, &job, record.requested_ms);
+    admitted.map_err(|error| error.to_string())?;
+    grounds.check_carried(envelope.seal, record.requested_ms)?;
     Ok(Asked { job, job_digest: envelope.digest(), assignments: Vec::new() })
 }
 
@@ -75,15 +76,16 @@ fn read_job(
 fn read_assignments(
     record: &DecisionRecord,
     directory: &Directory,
-    documents: &Documents,
+    grounds: Grounds<'_>,
 ) -> Result<Asked, String> {
     let mut asked: Option<Asked> = None;
     let mut job_octets = None;
+    let at = record.requested_ms;
     for octets in &record.assignments {
-        let verified = Assignment::verify(&octets.0, directory, record.requested_ms)
+        let verified = Assignment::verify_with(grounds.verifier, &octets.0, directory, at)
             .map_err(|error| with_source(&error))?;
         let seal = |octets: &[u8]| Envelope::parse(octets, ASSIGNMENT_OCTETS_MAX).ok()?.seal;
-        documents.check_carried(seal(&octets.0), record.started_ms)?;
+        grounds.check_carried(seal(&octets.0), record.started_ms)?;
         let Assignment { coordinator, perspectives, job_envelope, reply_octets_max, .. } =
             verified.assignment;
         if coordinator != record.coordinator {
@@ -92,7 +94,7 @@ fn read_assignments(
         if *job_octets.get_or_insert_with(|| job_envelope.clone()) != job_envelope {
             return Err("two assignments carry different jobs".to_owned());
         }
-        documents.check_carried(seal(&job_envelope.0), record.requested_ms)?;
+        grounds.check_carried(seal(&job_envelope.0), record.requested_ms)?;
         let asked = asked.get_or_insert_with(|| Asked {
             job_digest: verified.assignment.job_digest,
             job: verified.job,

@@ -15,7 +15,7 @@ use mpic_common::reply::{self, VerifiedReply};
 use mpic_common::wire::{Envelope, Kind, decode_body};
 
 use super::asked::{self, Asked};
-use super::documents::{Documents, check_owner};
+use super::documents::{Grounds, check_owner};
 use super::problem::Problems;
 use super::replies::{self, Expected};
 
@@ -32,24 +32,24 @@ type Replies = BTreeMap<PerspectiveId, VerifiedReply>;
 /// Checks one; `None` where it does not decode.
 pub(super) fn check(
     envelope: &Envelope<'_>,
-    documents: &Documents,
+    grounds: Grounds<'_>,
     problems: &mut Problems,
 ) -> Option<Checked> {
     let record = decode_body(Kind::Decision, envelope.body).map_err(|error| error.to_string());
     let record: DecisionRecord = problems.keep("R3", "decision", record)?;
-    let Some(directory) = documents.by_hash(&record.directory_hash).cloned() else {
+    let Some(directory) = grounds.by_hash(&record.directory_hash).cloned() else {
         let hash = record.directory_hash;
         problems.error("R6", format!("no directory document {hash} was logged before"));
         return Some(Checked { record, asked: None });
     };
-    let asked = asked::read(&record, &directory, documents, problems);
+    let asked = asked::read(&record, &directory, grounds, problems);
     if let Some(asked) = &asked {
-        let signed = check_signature(envelope, &record, documents, asked.job_digest);
+        let signed = check_signature(envelope, &record, grounds, asked.job_digest);
         problems.keep("R3", "signature", signed);
         let expected = Expected {
             asked,
             directory: &directory,
-            documents,
+            grounds,
             primary: record.primary.perspective.as_ref(),
             started_ms: record.started_ms,
             closed_ms: record.decided_ms,
@@ -66,12 +66,13 @@ pub(super) fn check(
 fn check_signature(
     envelope: &Envelope<'_>,
     record: &DecisionRecord,
-    documents: &Documents,
+    grounds: Grounds<'_>,
     job_digest: Hash,
 ) -> Result<(), String> {
-    let key = documents.key(envelope.seal, record.decided_ms)?;
+    let key = grounds.key(envelope.seal, record.decided_ms)?;
     check_owner(key, &asked::signer(record))?;
-    envelope.verify(&key.public, Some(job_digest)).map_err(|error| error.to_string())
+    let verified = envelope.verify_with(grounds.verifier, &key.public, Some(job_digest));
+    verified.map_err(|error| error.to_string())
 }
 
 /// R10: the date whose requirements apply is that of the job, not one that the coordinator likes.

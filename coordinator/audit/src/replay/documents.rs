@@ -1,12 +1,13 @@
 //! The directory documents that the log holds, and the keys that they list.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mpic_common::directory::{Directory, DirectoryError, Key, Owner};
 use mpic_common::octets::Hash;
-use mpic_common::signature::KeyId;
+use mpic_common::signature::{KeyId, Strict, Verifier};
 use mpic_common::time::UnixMs;
 use mpic_common::wire::Seal;
 
@@ -19,6 +20,28 @@ pub(super) struct Documents {
     before: Option<Arc<Directory>>,
     /// The auditor's own, the newest last. Their roots alone are trusted, where there are any.
     brought: Vec<Arc<Directory>>,
+}
+
+/// Whose signatures count, and what verifies them.
+#[derive(Clone, Copy)]
+pub(super) struct Grounds<'a> {
+    pub(super) documents: &'a Documents,
+    pub(super) verifier: &'a dyn Verifier,
+}
+
+impl<'a> Grounds<'a> {
+    /// Every signature is verified at once.
+    pub(super) fn strict(documents: &'a Documents) -> Self {
+        Self { documents, verifier: &Strict }
+    }
+}
+
+impl Deref for Grounds<'_> {
+    type Target = Documents;
+
+    fn deref(&self) -> &Documents {
+        self.documents
+    }
 }
 
 /// Opens what an auditor brings along, the newest last.

@@ -6,12 +6,13 @@ use bytes::Bytes;
 use mpic_common::job::JobId;
 use mpic_common::limits::RECORD_OCTETS_MAX;
 use mpic_common::octets::Hash;
-use mpic_common::record::{LateRecord, NoteRecord, RefusalRecord, SupersededRecord, leaf_hash};
+use mpic_common::record::{LateRecord, NoteRecord, RefusalRecord, SupersededRecord};
+use mpic_common::signature::Verifier;
 use mpic_common::time::UnixMs;
 use mpic_common::wire::{Envelope, Kind, Malformed};
 
 use super::decision::{self, Checked};
-use super::documents::Documents;
+use super::documents::{Documents, Grounds};
 use super::notes;
 use super::problem::Problems;
 use super::{Depth, deep};
@@ -20,6 +21,7 @@ use crate::genesis::{Gap, OwnEntry};
 /// An entry, with the documents that were logged before it.
 pub(super) struct Prepared<'a> {
     octets: &'a Bytes,
+    leaf: Hash,
     read: Read<'a>,
     documents: Arc<Documents>,
     problems: Problems,
@@ -58,7 +60,11 @@ pub(super) enum Is {
 }
 
 /// Reads an entry; a directory document is in force for what comes after it.
-pub(super) fn prepare<'a>(octets: &'a Bytes, documents: &mut Arc<Documents>) -> Prepared<'a> {
+pub(super) fn prepare<'a>(
+    octets: &'a Bytes,
+    leaf: Hash,
+    documents: &mut Arc<Documents>,
+) -> Prepared<'a> {
     let mut problems = Problems::default();
     let read = match Envelope::parse(octets, RECORD_OCTETS_MAX) {
         Ok(Envelope { kind: Kind::Directory, .. }) => {
@@ -68,42 +74,44 @@ pub(super) fn prepare<'a>(octets: &'a Bytes, documents: &mut Arc<Documents>) -> 
         Ok(envelope) => Read::Envelope(envelope),
         Err(error) => OwnEntry::decode(octets).map_or(Read::Unreadable(error), Read::Own),
     };
-    Prepared { octets, read, documents: Arc::clone(documents), problems }
+    Prepared { octets, leaf, read, documents: Arc::clone(documents), problems }
 }
 
 impl Prepared<'_> {
-    pub(super) fn examine(self, depth: Depth) -> Examined {
-        let Self { octets, read, documents, mut problems } = self;
+    pub(super) fn examine(&self, depth: Depth, verifier: &dyn Verifier) -> Examined {
+        let Self { octets, leaf, read, documents, problems } = self;
+        let (documents, mut problems) = (Arc::clone(documents), problems.clone());
+        let grounds = Grounds { documents: &documents, verifier };
         let is = match read {
             Read::Own(OwnEntry::Genesis(_)) => Is::Genesis,
-            Read::Own(OwnEntry::Gap(gap)) => Is::Gap(gap),
+            Read::Own(OwnEntry::Gap(gap)) => Is::Gap(*gap),
             Read::Unreadable(error) => {
                 problems.error("R3", format!("no record: {error}"));
                 Is::Unreadable
             }
             Read::Directory(issued) => issued.map_or(Is::Unreadable, Is::Directory),
-            Read::Envelope(envelope) => examine(&envelope, &documents, &mut problems),
+            Read::Envelope(envelope) => examine(envelope, grounds, &mut problems),
         };
         if let (Depth::Evidence, Is::Decision(checked)) = (depth, &is) {
             deep::check(checked, &mut problems);
         }
-        Examined { is, problems, leaf: leaf_hash(octets), octets: octets.clone(), documents }
+        Examined { is, problems, leaf: *leaf, octets: Bytes::clone(octets), documents }
     }
 }
 
-fn examine(envelope: &Envelope<'_>, documents: &Documents, problems: &mut Problems) -> Is {
+fn examine(envelope: &Envelope<'_>, grounds: Grounds<'_>, problems: &mut Problems) -> Is {
     let is = match envelope.kind {
         Kind::Decision => {
-            let checked = decision::check(envelope, documents, problems);
+            let checked = decision::check(envelope, grounds, problems);
             checked.map(|checked| Is::Decision(Box::new(checked)))
         }
         // Its decision comes before it, and is looked for in order.
         Kind::Late => notes::decode(envelope, problems).map(|late| Is::Late(Box::new(late))),
         Kind::Superseded => {
-            notes::check_superseded(envelope, documents, problems).map(Is::Superseded)
+            notes::check_superseded(envelope, grounds, problems).map(Is::Superseded)
         }
-        Kind::Refusal => notes::check_refusal(envelope, documents, problems).map(Is::Refusal),
-        Kind::Note => notes::check_note(envelope, documents, problems).map(Is::Note),
+        Kind::Refusal => notes::check_refusal(envelope, grounds, problems).map(Is::Refusal),
+        Kind::Note => notes::check_note(envelope, grounds, problems).map(Is::Note),
         other => {
             problems.error("R3", format!("a {other} is no entry of a log"));
             None

@@ -11,7 +11,7 @@ use mpic_common::wire::{Envelope, Kind, decode_body};
 use serde::de::DeserializeOwned;
 
 use super::asked::{self, Asked};
-use super::documents::{Documents, check_owner};
+use super::documents::{Grounds, check_owner};
 use super::problem::Problems;
 use super::replies::{self, Expected};
 
@@ -33,23 +33,23 @@ pub(super) fn decode<T: DeserializeOwned>(
 
 pub(super) fn check_refusal(
     envelope: &Envelope<'_>,
-    documents: &Documents,
+    grounds: Grounds<'_>,
     problems: &mut Problems,
 ) -> Option<RefusalRecord> {
     let record: RefusalRecord = decode(envelope, problems)?;
     let owner = coordinator(&record.coordinator);
-    check_signed(envelope, documents, &owner, record.at_ms, record.job_digest, problems);
+    check_signed(envelope, grounds, &owner, record.at_ms, record.job_digest, problems);
     Some(record)
 }
 
 pub(super) fn check_note(
     envelope: &Envelope<'_>,
-    documents: &Documents,
+    grounds: Grounds<'_>,
     problems: &mut Problems,
 ) -> Option<NoteRecord> {
     let record: NoteRecord = decode(envelope, problems)?;
     let owner = Owner::Operator(record.operator.clone());
-    check_signed(envelope, documents, &owner, record.at_ms, Hash::ZERO, problems);
+    check_signed(envelope, grounds, &owner, record.at_ms, Hash::ZERO, problems);
     problems.demand(record.text.len() <= NOTE_TEXT_MAX, "R3", || "the text is too long".to_owned());
     Some(record)
 }
@@ -57,7 +57,7 @@ pub(super) fn check_note(
 /// The decision inside gives the job whose digest is signed.
 pub(super) fn check_superseded(
     envelope: &Envelope<'_>,
-    documents: &Documents,
+    grounds: Grounds<'_>,
     problems: &mut Problems,
 ) -> Option<SupersededRecord> {
     let record: SupersededRecord = decode(envelope, problems)?;
@@ -65,13 +65,13 @@ pub(super) fn check_superseded(
     let lost: DecisionRecord = problems.keep("R3", "the decision inside", lost)?;
     let same = lost.ca == record.ca && lost.job == record.job;
     problems.demand(same, "R3", || "the decision inside is of another job".to_owned());
-    let Some(directory) = documents.by_hash(&lost.directory_hash).cloned() else {
+    let Some(directory) = grounds.by_hash(&lost.directory_hash).cloned() else {
         problems.error("R6", format!("no directory document {} was logged", lost.directory_hash));
         return Some(record);
     };
-    if let Some(asked) = asked::read(&lost, &directory, documents, problems) {
+    if let Some(asked) = asked::read(&lost, &directory, grounds, problems) {
         let owner = coordinator(&record.coordinator);
-        check_signed(envelope, documents, &owner, record.at_ms, asked.job_digest, problems);
+        check_signed(envelope, grounds, &owner, record.at_ms, asked.job_digest, problems);
     }
     Some(record)
 }
@@ -81,13 +81,13 @@ pub(super) fn check_late(
     envelope: &Envelope<'_>,
     record: &LateRecord,
     named: &Named<'_>,
-    documents: &Documents,
+    grounds: Grounds<'_>,
     problems: &mut Problems,
 ) {
     let decision = named.record;
     let owner = coordinator(&record.coordinator);
     let digest = named.asked.job_digest;
-    check_signed(envelope, documents, &owner, record.closed_ms, digest, problems);
+    check_signed(envelope, grounds, &owner, record.closed_ms, digest, problems);
     let same = decision.ca == record.ca && decision.job == record.job;
     problems.demand(same, "R9", || "it names the decision of another job".to_owned());
     for reply in &record.replies {
@@ -102,7 +102,7 @@ pub(super) fn check_late(
     let expected = Expected {
         asked: named.asked,
         directory: named.directory,
-        documents,
+        grounds,
         primary: decision.primary.perspective.as_ref(),
         started_ms: decision.started_ms,
         closed_ms: record.closed_ms,
@@ -113,15 +113,16 @@ pub(super) fn check_late(
 
 fn check_signed(
     envelope: &Envelope<'_>,
-    documents: &Documents,
+    grounds: Grounds<'_>,
     owner: &Owner,
     at: UnixMs,
     digest: Hash,
     problems: &mut Problems,
 ) {
-    let signed = documents.key(envelope.seal, at).and_then(|key| {
+    let signed = grounds.key(envelope.seal, at).and_then(|key| {
         check_owner(key, owner)?;
-        envelope.verify(&key.public, Some(digest)).map_err(|error| error.to_string())
+        let verified = envelope.verify_with(grounds.verifier, &key.public, Some(digest));
+        verified.map_err(|error| error.to_string())
     });
     problems.keep("R3", "signature", signed);
 }

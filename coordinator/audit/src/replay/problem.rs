@@ -5,7 +5,7 @@ use mpic_common::job::JobId;
 use crate::finding::{Finding, Severity};
 
 /// The problems of an entry.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Problems(Vec<(Severity, &'static str, String)>);
 
 impl Problems {

@@ -12,7 +12,7 @@ use mpic_common::time::UnixMs;
 use mpic_common::wire::{Envelope, Kind, decode_body};
 
 use super::asked::Asked;
-use super::documents::Documents;
+use super::documents::Grounds;
 use super::problem::Problems;
 
 /// What replies must fit.
@@ -20,7 +20,7 @@ use super::problem::Problems;
 pub(super) struct Expected<'a> {
     pub(super) asked: &'a Asked,
     pub(super) directory: &'a Directory,
-    pub(super) documents: &'a Documents,
+    pub(super) grounds: Grounds<'a>,
     pub(super) primary: Option<&'a PerspectiveId>,
     /// The first send.
     pub(super) started_ms: UnixMs,
@@ -62,7 +62,7 @@ fn verify(record: &ReplyRecord, expected: Expected<'_>) -> Result<VerifiedReply,
     // The time that the signer states says which keys were in force.
     let stated: Reply =
         decode_body(Kind::Reply, envelope.body).map_err(|error| error.to_string())?;
-    expected.documents.check_carried(envelope.seal, stated.ended_ms)?;
+    expected.grounds.check_carried(envelope.seal, stated.ended_ms)?;
     let asked = reply::Asked {
         perspective,
         role: if is_primary { PerspectiveRole::Primary } else { PerspectiveRole::Remote },
@@ -71,7 +71,9 @@ fn verify(record: &ReplyRecord, expected: Expected<'_>) -> Result<VerifiedReply,
         job_digest: expected.asked.job_digest,
         octets_max: sent.reply_octets_max,
     };
-    let verified = Reply::verify(&record.reply.0, &asked, expected.directory, stated.ended_ms);
+    let Expected { directory, grounds: Grounds { verifier, .. }, .. } = expected;
+    let verified =
+        Reply::verify_with(verifier, &record.reply.0, &asked, directory, stated.ended_ms);
     verified.map_err(|rejected: Rejected| rejected.as_str().to_owned())
 }
 
@@ -82,6 +84,8 @@ pub(super) fn check_rejected(
     expected: Expected<'_>,
     problems: &mut Problems,
 ) {
+    // A batch cannot tell that a signature does not hold.
+    let expected = Expected { grounds: Grounds::strict(expected.grounds.documents), ..expected };
     for record in rejected {
         let RejectedRecord { perspective, received_ms, reason, hash, raw } = record;
         let Some(raw) = raw else { continue };

@@ -15,7 +15,7 @@ use mpic_common::time::UnixMs;
 use mpic_common::wire::Envelope;
 
 use super::decision::Checked;
-use super::documents::{Documents, RELOAD_MAX};
+use super::documents::{Documents, Grounds, RELOAD_MAX};
 use super::entry::{Examined, Is};
 use super::notes::{self, Named};
 use super::problem::Problems;
@@ -198,7 +198,8 @@ impl Sequence {
         };
         let named = Named { record: &open.checked.record, asked, directory: &open.directory };
         if let Ok(envelope) = Envelope::parse(octets, RECORD_OCTETS_MAX) {
-            notes::check_late(&envelope, late, &named, documents, problems);
+            let grounds = Grounds::strict(documents);
+            notes::check_late(&envelope, late, &named, grounds, problems);
         }
     }
 

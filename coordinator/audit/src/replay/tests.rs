@@ -1,6 +1,5 @@
 //! Logs that violate one check each, and logs that violate none.
 
-pub(crate) mod builder;
 mod hostile;
 mod reader;
 
@@ -15,13 +14,13 @@ use mpic_common::testing::{Fleet, Seen, job_id};
 use mpic_common::time::UnixMs;
 use mpic_common::wire::{Envelope, Kind, decode_body, encode_body, envelope};
 
-use self::builder::{
-    NOW, assignment, decision, fleet, genesis, job, job_digest, key, late, sign, sign_decision,
-    unanimous, write,
-};
 use super::*;
 use crate::genesis::{Gap, OwnEntry};
 use crate::reader::LogReader;
+use crate::testing::{
+    NOW, assignment, decision, fleet, genesis, job, job_digest, key, late, sign, sign_decision,
+    unanimous, write,
+};
 
 type Alteration = Box<dyn FnOnce(&mut DecisionRecord)>;
 

@@ -7,10 +7,13 @@ use mpic_common::directory::{Directory, DirectoryError};
 use mpic_common::octets::Hash;
 
 use super::documents::{self, Documents};
+use super::examine::{Means, examine};
 use super::sequence::Sequence;
-use super::{Depth, entry};
+use super::{Depth, Signatures};
 use crate::finding::{Finding, Severity};
 use crate::reader::{LogReadError, LogReader};
+use crate::tree::{TILE_WIDTH, leaf_hash};
+use crate::work::Work;
 
 /// An entry, and what is wrong with it under the documents that were logged before it.
 #[derive(Debug)]
@@ -48,16 +51,21 @@ pub fn judge_each<E: From<LogReadError> + From<DirectoryError>>(
     let mut documents = Arc::new(Documents::new(documents::open(brought)?));
     let mut sequence = Sequence::default();
     let genesis = log.genesis()?;
-    for read in log.entries() {
-        let (index, octets) = read?;
-        let mut findings = Vec::new();
-        if index == 0 {
-            findings.extend(sequence.begin(&log.head().origin, None, Some(&octets)));
+    let threads = Work::default().threads;
+    let means = Means { depth: Depth::Signed, signatures: Signatures::Batches, threads };
+    for bundle in 0..log.head().size.div_ceil(TILE_WIDTH) {
+        let entries = log.bundle(bundle)?;
+        let leaves: Vec<_> = entries.iter().map(|entry| leaf_hash(entry)).collect();
+        let examined = examine(&entries, &leaves, &mut documents, means);
+        for (index, examined) in (bundle * TILE_WIDTH..).zip(examined) {
+            let mut findings = Vec::new();
+            if index == 0 {
+                findings.extend(sequence.begin(&log.head().origin, None, entries.first()));
+            }
+            let (octets, documents) = (examined.octets.clone(), Arc::clone(&examined.documents));
+            findings.extend(sequence.follow(index, examined));
+            each(Judged { index, seq: genesis.seq(index), octets, findings, documents })?;
         }
-        let examined = entry::prepare(&octets, &mut documents).examine(Depth::Signed);
-        findings.extend(sequence.follow(index, examined));
-        let (seq, documents) = (genesis.seq(index), Arc::clone(&documents));
-        each(Judged { index, seq, octets, findings, documents })?;
     }
     Ok(())
 }

@@ -21,7 +21,9 @@ use crate::replay::Judged;
 /// One decision and what it rests on.
 #[derive(Clone, Debug, Serialize)]
 pub struct Attempt {
-    /// The place of the decision in the log.
+    /// The name of the log.
+    pub log: String,
+    /// The place of the decision in it.
     pub index: u64,
     /// RFC 3339, UTC.
     pub decided_at: String,
@@ -93,7 +95,7 @@ pub struct Seen {
 }
 
 impl Attempt {
-    pub(super) fn new(record: &DecisionRecord, entry: &Judged) -> Self {
+    pub(super) fn new(record: &DecisionRecord, log: &str, entry: &Judged) -> Self {
         let directory = entry.directory(&record.directory_hash);
         let line = |code: &PerspectiveId, role| PerspectiveLine {
             code: code.clone(),
@@ -117,6 +119,7 @@ impl Attempt {
             (*check, line)
         });
         Self {
+            log: log.to_owned(),
             index: entry.index,
             decided_at: record.decided_ms.to_string(),
             ca: record.ca.clone(),
@@ -132,6 +135,14 @@ impl Attempt {
             findings: entry.findings.clone(),
             at: record.decided_ms,
             of: record.identifier.clone(),
+        }
+    }
+
+    /// Leaves out what is said of other checks.
+    pub(super) fn keep(&mut self, check: CheckKind) {
+        self.checks.retain(|kind, _| *kind == check);
+        for line in &mut self.perspectives {
+            line.checks.retain(|kind, _| *kind == check);
         }
     }
 

@@ -46,6 +46,7 @@ fn row(
         seen.finding.map(finding).unwrap_or_default().to_owned(),
         perspective.late.to_string(),
         attempt.index.to_string(),
+        attempt.log.clone(),
     ];
     cells.map(|cell| quoted(&cell)).join(",") + "\r\n"
 }
@@ -84,4 +85,4 @@ pub(super) fn finding(finding: Finding) -> &'static str {
 
 const HEADING: &str = "decided_at,ca,ca_request,job,identifier_kind,identifier,outcome,\
     both_quorum,check,method,quorum,check_outcome,perspective,role,registry,verdict,reason,\
-    finding,late,index\r\n";
+    finding,late,index,log\r\n";

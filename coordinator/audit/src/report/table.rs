@@ -8,12 +8,12 @@ use super::{Attempt, PerspectiveLine, Seen};
 /// The decision, its checks, its perspectives a line each, and what is wrong with it.
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { decided_at, ca, identifier, index, .. } = self;
+        let Self { decided_at, ca, identifier, index, log, .. } = self;
         let request = self.ca_request.as_deref().unwrap_or("-");
         let (kind, outcome) = (kind(self.identifier_kind), self.outcome.as_str());
         writeln!(
             f,
-            "{decided_at}  {ca}  {request}  {kind} {identifier}  {outcome}   entry {index}"
+            "{decided_at}  {ca}  {request}  {kind} {identifier}  {outcome}   entry {index} of {log}"
         )?;
         writeln!(f, "  {}", self.quorums().join("        "))?;
         for line in self.lines() {

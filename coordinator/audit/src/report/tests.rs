@@ -1,10 +1,9 @@
+use mpic_common::observation::CheckKind;
 use mpic_common::reason::Reason;
 use mpic_common::testing::Seen as Saw;
 
 use super::*;
-use crate::replay::tests::builder::{
-    decision, fleet, genesis, job, key, late, sign_decision, unanimous, write,
-};
+use crate::testing::{decision, fleet, genesis, job, key, late, sign_decision, unanimous, write};
 
 const ORIGIN: &str = "log.example/1";
 
@@ -66,9 +65,21 @@ fn csv_has_a_row_a_perspective_and_check() {
     let csv = csv(&attempts);
     let rows: Vec<Vec<_>> = csv.lines().map(|row| row.split(',').collect()).collect();
     assert_eq!(rows.len(), 1 + 7 * attempts[0].checks.len());
-    assert!(rows.iter().all(|row| row.len() == 20), "{csv}");
+    assert!(rows.iter().all(|row| row.len() == 21), "{csv}");
     assert_eq!(rows[0][12..15], ["perspective", "role", "registry"]);
     assert_eq!(rows[1][13], "primary");
+    assert!(rows[1..].iter().all(|row| row[20] == ORIGIN), "{csv}");
+}
+
+#[test]
+fn of_one_check_alone_nothing_is_said_of_the_other() {
+    let wanted = Filter { check: Some(CheckKind::Caa), ..Filter::default() };
+    let attempts = reported(&wanted);
+    assert_eq!(attempts.len(), 3);
+    for row in csv(&attempts).lines().skip(1) {
+        assert_eq!(row.split(',').nth(8), Some("caa"), "{row}");
+    }
+    assert!(!attempts[0].to_string().contains("acme-dns-01"), "{}", attempts[0]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use mpic_common::directory::DirectoryDocument;
 use mpic_common::identifier::Identifier;
 use mpic_common::job::JobId;
 use mpic_common::limits::RECORD_OCTETS_MAX;
+use mpic_common::observation::CheckKind;
 use mpic_common::policy::Outcome;
 use mpic_common::record::{
     DecisionRecord, LateRecord, NoteRecord, RefusalRecord, SupersededRecord,
@@ -29,6 +30,8 @@ pub struct Subject {
     pub identifier: Option<Identifier>,
     /// What was decided.
     pub outcome: Option<Outcome>,
+    /// The checks that a decision was made on.
+    pub checks: BTreeSet<CheckKind>,
     /// Primary, cohort, or who replied late.
     pub perspectives: BTreeSet<PerspectiveId>,
     /// The time that its signer states.
@@ -72,6 +75,7 @@ fn of_decision(record: DecisionRecord) -> Subject {
         job: Some(record.job),
         identifier: Some(record.identifier),
         outcome: Some(record.outcome),
+        checks: record.checks.into_keys().collect(),
         perspectives: record.cohort.into_iter().chain(record.primary.perspective).collect(),
         at: Some(record.decided_ms),
     }

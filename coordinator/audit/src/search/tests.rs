@@ -3,7 +3,7 @@ use mpic_common::testing::{examples, job_id};
 use mpic_common::wire::{Envelope, Kind, decode_body, encode_body, envelope};
 
 use super::*;
-use crate::replay::tests::builder::{NOW, genesis, key, write};
+use crate::testing::{NOW, genesis, key, write};
 
 fn includes(names: &str, identifier: &str) -> bool {
     let Ok(names) = names.parse::<Names>();

@@ -6,6 +6,7 @@ mod export;
 mod logs;
 mod note;
 mod print;
+mod progress;
 mod receipt;
 mod report;
 mod search;
@@ -17,14 +18,16 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use mpic_audit::note::LogPublicKey;
-use mpic_audit::replay::{self, Depth, read_records, replay};
+use mpic_audit::replay::{self, Depth, Signatures, read_records, replay_with};
 use mpic_audit::shards::verify_shards;
+use mpic_audit::work::Work;
 
 use super::{Dir, Exit, Failure};
 use crate::client::ClientConfig;
 use crate::fleet::layout::Layout;
 use logs::{Logs, Pinned};
 use print::Print;
+use progress::Bar;
 
 /// Checks a log with nothing but its files and the keys that go with it; `note` alone uses a network.
 ///
@@ -83,6 +86,10 @@ struct Replay {
     /// Evaluate again whatever evidence is whole, and warn of verdicts that it does not bear out
     #[arg(long)]
     deep: bool,
+    /// Verify each signature by itself: slower, and strict even about what only a key's own holder
+    /// could have crafted
+    #[arg(long)]
+    one_by_one: bool,
     #[command(flatten)]
     print: Print,
 }
@@ -134,7 +141,10 @@ impl Audit {
 
 impl Verify {
     fn run(&self, out: &mut dyn Write) -> Result<Exit, Failure> {
-        self.print.report(out, "verify", &verify_shards(&self.logs.shards(&self.kept)?)?)
+        let (shards, bar) = (self.logs.shards(&self.kept)?, Bar::default());
+        let report = verify_shards(&shards, Work { watch: &bar, ..Work::default() })?;
+        bar.clear();
+        self.print.report(out, "verify", &report)
     }
 }
 
@@ -147,8 +157,12 @@ impl Replay {
             records: self.records.as_deref().map(read_records).transpose()?.unwrap_or_default(),
             requests: requests.lines().map(str::to_owned).collect(),
             depth: if self.deep { Depth::Evidence } else { Depth::Signed },
+            signatures: if self.one_by_one { Signatures::OneByOne } else { Signatures::Batches },
         };
-        self.print.report(out, "replay", &replay(&shards, &options)?)
+        let bar = Bar::default();
+        let report = replay_with(&shards, &options, Work { watch: &bar, ..Work::default() })?;
+        bar.clear();
+        self.print.report(out, "replay", &report)
     }
 }
 

@@ -215,3 +215,26 @@ fn unanimous_one() -> Vec<u8> {
     let job = job(0);
     sign_decision(&unanimous(&fleet(), &job), &job)
 }
+
+#[test]
+fn one_by_one_or_in_batches_the_same_is_found() {
+    let (one, two) = (job(0), job(1));
+    let mut forged = sign_decision(&unanimous(&fleet(), &one), &one);
+    *forged.last_mut().expect("a signature") ^= 1;
+    let mut swapped = unanimous(&fleet(), &two);
+    swapped.replies[1].reply = swapped.replies[2].reply.clone();
+    let mut entries = log_of(vec![forged, sign_decision(&swapped, &two), refusal("r0")]);
+    // More than one batch, of which some hold.
+    for ms in 2..300 {
+        entries.push(sign_decision(&unanimous(&fleet(), &job(ms)), &job(ms)));
+    }
+    let found = |signatures| {
+        let report = replay_log(&entries, &Options { signatures, ..with_directory() });
+        report.findings
+    };
+    let in_batches = found(Signatures::Batches);
+    assert_eq!(in_batches, found(Signatures::OneByOne));
+    let failed = in_batches.iter().filter(|finding| finding.severity == Severity::Error);
+    let failed: BTreeSet<_> = failed.map(|finding| finding.index).collect();
+    assert_eq!(failed, [Some(2), Some(3), Some(4)].into());
+}

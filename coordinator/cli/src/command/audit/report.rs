@@ -14,7 +14,8 @@ use crate::command::{Exit, Failure};
 /// Reports each attempt of each perspective, and each quorum (BR 5.4.1(2)(7) and (8)).
 ///
 /// Attempts are grouped by CA, certificate request and identifier. Each is replayed before it is
-/// printed, and what is wrong with it stands below it; in CSV there is no room for that.
+/// printed, and what is wrong with it stands below it; in CSV there is no room for that. With
+/// `--check` nothing is said of the other check.
 ///
 /// Exit codes: 0 nothing is wrong with what was printed, 1 something is, 2 it could not be checked.
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use mpic_audit::search::{Filter, Names, search};
 use mpic_common::code::{CaId, PerspectiveId};
 use mpic_common::job::JobId;
+use mpic_common::observation::CheckKind;
 use mpic_common::policy::Outcome;
 use mpic_common::time::UnixMs;
 
@@ -38,6 +39,9 @@ pub(super) struct Wanted {
     /// The job
     #[arg(long, value_name = "ID")]
     job: Option<JobId>,
+    /// A check that was asked: `dcv` or `caa`
+    #[arg(long, value_parser = check)]
+    check: Option<CheckKind>,
     /// What was decided: `corroborate` or `refuse`
     #[arg(long, value_parser = outcome)]
     outcome: Option<Outcome>,
@@ -66,6 +70,7 @@ impl Wanted {
             ca: self.ca.clone(),
             ca_request: self.ca_request.clone(),
             job: self.job,
+            check: self.check,
             outcome: self.outcome,
             perspective: self.perspective.clone(),
             ..self.span.filter()
@@ -98,6 +103,11 @@ fn outcome(text: &str) -> Result<Outcome, String> {
     let outcomes = [Outcome::Corroborate, Outcome::Refuse];
     let found = outcomes.into_iter().find(|outcome| outcome.as_str() == text);
     found.ok_or_else(|| "neither `corroborate` nor `refuse`".to_owned())
+}
+
+fn check(text: &str) -> Result<CheckKind, String> {
+    let found = [CheckKind::Dcv, CheckKind::Caa].into_iter().find(|check| check.as_str() == text);
+    found.ok_or_else(|| "neither `dcv` nor `caa`".to_owned())
 }
 
 fn time(text: &str) -> Result<UnixMs, String> {

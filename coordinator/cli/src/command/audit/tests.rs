@@ -1,12 +1,10 @@
 //! The auditor's commands as they are typed, on a small log.
 
 use std::fs;
-use std::num::NonZeroUsize;
 
 use clap::Parser;
-use mpic_audit::genesis::{Genesis, OwnEntry, Previous};
-use mpic_audit::log::{Disk, Shard, ShardOptions, Steps};
-use mpic_audit::note::LogKey;
+use mpic_audit::genesis::Previous;
+use mpic_audit::testing::{genesis, key, write};
 use mpic_common::testing::examples;
 use mpic_common::wire::Kind;
 use tempfile::TempDir;
@@ -31,27 +29,15 @@ impl Desk {
 
     /// A log of this name, of all kinds of record.
     fn write(&self, directory: &str, origin: &str, previous: Option<Previous>) -> Previous {
-        let genesis = Genesis {
-            origin: origin.to_owned(),
-            stream: "S".to_owned(),
-            stream_created_ns: 1,
-            base_seq: 1,
-            previous,
-        };
-        let genesis = OwnEntry::Genesis(genesis).encode().unwrap();
         let records = examples().into_iter().filter(|(kind, _)| is_entry(*kind));
         let records = records.map(|(_, octets)| octets);
-        let entries: Vec<_> = [genesis].into_iter().chain(records).map(Into::into).collect();
-        let key = LogKey::new(origin, &[1; 32]).unwrap();
+        let entries: Vec<_> = [genesis(origin, previous)].into_iter().chain(records).collect();
         fs::create_dir_all(self.path(directory)).unwrap();
         let mut keys = fs::read_to_string(self.path("vkey")).unwrap_or_default();
-        keys += &key.public().to_string();
+        keys += &key(origin).public().to_string();
         keys.push('\n');
         fs::write(self.path("vkey"), keys).unwrap();
-        let options = ShardOptions { key, io_threads: NonZeroUsize::MIN, steps: Steps::default() };
-        let shard = Shard::open(Disk::new(self.path(directory)), options).unwrap();
-        let shard = shard.commit(&entries).unwrap().publish().unwrap();
-        Previous { origin: origin.to_owned(), size: shard.size(), root: shard.root().0 }
+        write(Path::new(&self.path(directory)), origin, &entries)
     }
 
     fn path(&self, name: &str) -> String {

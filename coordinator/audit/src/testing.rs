@@ -1,4 +1,5 @@
-//! Decisions as a coordinator makes them, and logs of what one likes.
+//! Decisions as a coordinator makes them, and logs of what one likes, for tests.
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a broken builder should panic")]
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -26,27 +27,31 @@ use crate::genesis::{Genesis, OwnEntry, Previous};
 use crate::log::{Disk, Shard, ShardOptions, Steps};
 use crate::note::LogKey;
 
-pub(crate) const NOW: UnixMs = UnixMs(1_800_000_000_000);
+/// The moment of all tests.
+pub const NOW: UnixMs = UnixMs(1_800_000_000_000);
 
-pub(crate) fn fleet() -> Fleet {
+/// A primary and six remotes.
+pub fn fleet() -> Fleet {
     Fleet::new(6)
 }
 
-pub(crate) fn key(origin: &str) -> LogKey {
+/// The key of the log of this name.
+pub fn key(origin: &str) -> LogKey {
     LogKey::new(origin, &[1; 32]).expect("a valid origin")
 }
 
 /// The job made `ms` after the moment of all tests.
-pub(crate) fn job(ms: u64) -> Job {
+pub fn job(ms: u64) -> Job {
     Job { id: job_id(ms), ca_request: Some(format!("order-{ms}")), ..dns_01_job("a.example") }
 }
 
-pub(crate) fn job_digest(job: &Job) -> Hash {
+/// What an answer to the job signs.
+pub fn job_digest(job: &Job) -> Hash {
     Hash::of(&job.to_body())
 }
 
 /// One assignment for everybody, by the coordinator `c0`.
-pub(crate) fn assignment(fleet: &Fleet, job: &Job) -> SignedAssignment {
+pub fn assignment(fleet: &Fleet, job: &Job) -> SignedAssignment {
     let job_octets = envelope::unsigned(Kind::Job, &job.to_body());
     let assignment = Assignment {
         coordinator: "c0".parse().expect("a code"),
@@ -62,7 +67,7 @@ pub(crate) fn assignment(fleet: &Fleet, job: &Job) -> SignedAssignment {
 }
 
 /// The decision on what everybody saw; who is `None` was silent.
-pub(crate) fn decision(
+pub fn decision(
     fleet: &Fleet,
     job: &Job,
     saw: impl Fn(&PerspectiveId) -> Option<Seen>,
@@ -115,7 +120,8 @@ pub(crate) fn decision(
     record
 }
 
-pub(crate) fn reply_record(code: &PerspectiveId, octets: &[u8]) -> ReplyRecord {
+/// The reply as a decision holds it, received 10 ms after the moment of all tests.
+pub fn reply_record(code: &PerspectiveId, octets: &[u8]) -> ReplyRecord {
     let (perspective, received_ms) = (code.clone(), UnixMs(NOW.0 + 10));
     ReplyRecord { perspective, received_ms, reply: Octets(octets.to_vec()) }
 }
@@ -169,12 +175,12 @@ fn decide_as_recorded(
 const UNKNOWN: Finding = Finding::Unavailable;
 
 /// Everybody saw what the job expects.
-pub(crate) fn unanimous(fleet: &Fleet, job: &Job) -> DecisionRecord {
+pub fn unanimous(fleet: &Fleet, job: &Job) -> DecisionRecord {
     decision(fleet, job, |_| Some(Seen::Expected))
 }
 
 /// The late replies of a decision.
-pub(crate) fn late(decided: &[u8], job: &Job, codes: &[&str]) -> Vec<u8> {
+pub fn late(decided: &[u8], job: &Job, codes: &[&str]) -> Vec<u8> {
     let fleet = fleet();
     let digest = assignment(&fleet, job).digest;
     let reply = |code: &&str| {
@@ -194,15 +200,18 @@ pub(crate) fn late(decided: &[u8], job: &Job, codes: &[&str]) -> Vec<u8> {
     sign(Kind::Late, &record, "c0", job_digest(job))
 }
 
-pub(crate) fn sign<T: Serialize>(kind: Kind, body: &T, name: &str, digest: Hash) -> Vec<u8> {
+/// An envelope signed by the holder of this name.
+pub fn sign<T: Serialize>(kind: Kind, body: &T, name: &str, digest: Hash) -> Vec<u8> {
     envelope::seal(kind, &encode_body(kind, body), &Fleet::key(name), Some(digest))
 }
 
-pub(crate) fn sign_decision(record: &DecisionRecord, job: &Job) -> Vec<u8> {
+/// A decision signed by the coordinator `c0`.
+pub fn sign_decision(record: &DecisionRecord, job: &Job) -> Vec<u8> {
     sign(Kind::Decision, record, "c0", job_digest(job))
 }
 
-pub(crate) fn genesis(origin: &str, previous: Option<Previous>) -> Vec<u8> {
+/// Entry 0 of a log.
+pub fn genesis(origin: &str, previous: Option<Previous>) -> Vec<u8> {
     let genesis = Genesis {
         origin: origin.to_owned(),
         stream: "S".to_owned(),
@@ -213,11 +222,12 @@ pub(crate) fn genesis(origin: &str, previous: Option<Previous>) -> Vec<u8> {
     OwnEntry::Genesis(genesis).encode().expect("encoded")
 }
 
-/// Writes these entries as a log.
-pub(crate) fn write(directory: &Path, origin: &str, entries: &[Vec<u8>]) {
+/// Writes these entries as a log and gives its head, as the next one names it.
+pub fn write(directory: &Path, origin: &str, entries: &[Vec<u8>]) -> Previous {
     let options =
         ShardOptions { key: key(origin), io_threads: NonZeroUsize::MIN, steps: Steps::default() };
     let shard = Shard::open(Disk::new(directory), options).expect("opened");
     let entries: Vec<_> = entries.iter().map(|entry| entry.clone().into()).collect();
-    shard.commit(&entries).expect("committed").publish().expect("published");
+    let shard = shard.commit(&entries).expect("committed").publish().expect("published");
+    Previous { origin: origin.to_owned(), size: shard.size(), root: shard.root().0 }
 }

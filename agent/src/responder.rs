@@ -286,7 +286,8 @@ impl<E: DnsEngine, C: Clock> Responder<E, C> {
         let frame_octets = frame.sign(&self.parts.key, admitted.digest).len();
         let octets_max = admitted.reply_octets_max.saturating_sub(frame_octets + SLACK_OCTETS);
         evidence_cut::fit(reply.observations.values_mut(), octets_max, evidence_cut::encoded);
-        reply.sign(&self.parts.key, admitted.digest).into()
+        // It may be kept for some time, so without room to grow.
+        reply.sign(&self.parts.key, admitted.digest).into_boxed_slice().into()
     }
 
     fn now(&self) -> UnixMs {

@@ -15,10 +15,10 @@ pub(super) struct Kept(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    replies: BTreeMap<Hash, watch::Receiver<Option<Bytes>>>,
+    replies: BTreeMap<Hash, Repeat>,
     /// Finished ones by when they may be forgotten.
     expiries: BTreeSet<(UnixMs, Hash)>,
-    /// Of the finished ones.
+    /// Of the finished ones, with what it takes to keep them.
     octets: usize,
 }
 
@@ -37,12 +37,18 @@ pub(super) struct Promise<'a> {
     reply: watch::Sender<Option<Bytes>>,
 }
 
-/// A reply that another caller makes.
-pub(super) struct Repeat(watch::Receiver<Option<Bytes>>);
+/// A reply that another caller makes or has made.
+#[derive(Debug, Clone)]
+pub(super) enum Repeat {
+    Underway(watch::Receiver<Option<Bytes>>),
+    Finished(Bytes),
+}
 
 /// Finished replies that are kept, in octets; beyond it those that expire first are forgotten, and
 /// a repeat of one is performed anew.
-const OCTETS_MAX: usize = 32 * 1_024 * 1_024;
+const OCTETS_MAX: usize = 16 * 1_024 * 1_024;
+/// What it takes to keep a reply of no octets: its place in either tree, and its allocation.
+const ENTRY_OCTETS: usize = 256;
 
 impl Kept {
     /// Joins whoever performs the assignment, or becomes it.
@@ -50,10 +56,10 @@ impl Kept {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.forget(now);
         if let Some(reply) = state.replies.get(&digest) {
-            return Joined::Again(Repeat(reply.clone()));
+            return Joined::Again(reply.clone());
         }
         let (reply, receiver) = watch::channel(None);
-        state.replies.insert(digest, receiver);
+        state.replies.insert(digest, Repeat::Underway(receiver));
         Joined::First(Promise { kept: self, digest, reply })
     }
 }
@@ -66,9 +72,9 @@ impl State {
                 return;
             }
             self.expiries.pop_first();
-            let forgotten = self.replies.remove(&digest);
-            let octets = forgotten.and_then(|reply| reply.borrow().as_ref().map(Bytes::len));
-            self.octets = self.octets.saturating_sub(octets.unwrap_or_default());
+            if let Some(Repeat::Finished(reply)) = self.replies.remove(&digest) {
+                self.octets = self.octets.saturating_sub(taken(&reply));
+            }
         }
     }
 }
@@ -77,8 +83,9 @@ impl Promise<'_> {
     /// Gives the reply to everyone who joined, and keeps it until `until`.
     pub(super) fn keep(self, reply: Bytes, until: UnixMs) {
         let mut state = self.kept.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.octets += reply.len();
+        state.octets += taken(&reply);
         state.expiries.insert((until, self.digest));
+        state.replies.insert(self.digest, Repeat::Finished(reply.clone()));
         drop(state);
         self.reply.send_replace(Some(reply));
     }
@@ -95,9 +102,18 @@ impl Drop for Promise<'_> {
 
 impl Repeat {
     /// The reply; none if there is none after all.
-    pub(super) async fn reply(mut self) -> Option<Bytes> {
-        self.0.wait_for(Option::is_some).await.ok().and_then(|reply| reply.clone())
+    pub(super) async fn reply(self) -> Option<Bytes> {
+        match self {
+            Self::Underway(mut reply) => {
+                reply.wait_for(Option::is_some).await.ok().and_then(|reply| reply.clone())
+            }
+            Self::Finished(reply) => Some(reply),
+        }
     }
+}
+
+fn taken(reply: &Bytes) -> usize {
+    reply.len() + ENTRY_OCTETS
 }
 
 #[cfg(test)]
@@ -148,5 +164,18 @@ mod tests {
         assert!(first(&kept, UnixMs(1_999)).is_none());
         assert!(first(&kept, UnixMs(2_000)).is_some());
         assert_eq!(kept.0.lock().unwrap().octets, 0);
+    }
+
+    #[test]
+    fn of_too_many_replies_those_that_expire_first_are_forgotten() {
+        let kept = Kept::default();
+        let digest = |number: u8| Hash([number; 32]);
+        let reply = Bytes::from(vec![0; OCTETS_MAX / 4]);
+        for number in 1..=5 {
+            let Joined::First(promise) = kept.join(digest(number), NOW) else { panic!("new") };
+            promise.keep(reply.clone(), UnixMs(2_000 + u64::from(number)));
+        }
+        let is_kept = |number| matches!(kept.join(digest(number), NOW), Joined::Again(_));
+        assert_eq!([1, 2, 3, 4, 5].map(is_kept), [false, false, true, true, true]);
     }
 }

@@ -46,10 +46,15 @@ fn email(text: &str) -> Option<Contact> {
             || (!letter.is_ascii() && !letter.is_control())
     };
     let atom = |atom: &str| !atom.is_empty() && atom.chars().all(atext);
-    let fits = text.len() <= 254 && local.len() <= 64 && local.split('.').all(atom);
-    let domain = DnsName::parse(domain).ok().filter(|_| fits)?;
-    Some(Contact(format!("{local}@{domain}")))
+    let fits = |text: &str| text.len() <= MAILBOX_OCTETS_MAX;
+    let is_local = local.len() <= 64 && local.split('.').all(atom);
+    let domain = DnsName::parse(domain).ok().filter(|_| is_local && fits(text))?;
+    // A-labels are longer than what they stand for.
+    Some(format!("{local}@{domain}")).filter(|canonical| fits(canonical)).map(Contact)
 }
+
+/// RFC 5321 4.5.3.1.3, less the angle brackets.
+const MAILBOX_OCTETS_MAX: usize = 254;
 
 fn phone(text: &str) -> Option<Contact> {
     let number = text.strip_prefix('+')?;
@@ -89,6 +94,16 @@ mod tests {
         ] {
             assert_eq!(email(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_mailbox_whose_domain_is_too_long_in_a_labels_is_none() {
+        let domain = ["bücher-und-mehr"; 10].join(".") + ".com";
+        let text = format!("{}@{domain}", "a".repeat(60));
+        assert!(text.len() <= 254, "{}", text.len());
+        assert!(DnsName::parse(&domain).is_ok(), "a name by itself");
+        assert_eq!(canonical(ContactKind::Email, &text), None);
+        assert!(canonical(ContactKind::Email, &format!("a@{domain}")).is_some());
     }
 
     #[test]

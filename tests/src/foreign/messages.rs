@@ -1,6 +1,7 @@
 //! What comes over the bus and what lies on a disk.
 
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use mpic_audit::genesis::OwnEntry;
 use mpic_audit::proof::Proof;
@@ -28,6 +29,9 @@ fn bodies() -> Vec<Vec<u8>> {
     messages().iter().map(body).collect()
 }
 
+/// Made once: its keys take longer than all parsing.
+static DIRECTORY_OF_FIVE: LazyLock<Directory> = LazyLock::new(|| Fleet::new(5).directory());
+
 /// Strict decoding, the envelope, and an assignment's verification.
 pub(super) const WIRE: Entry =
     Entry { name: "wire", seeds: || [messages(), bodies()].concat(), run: wire };
@@ -37,8 +41,7 @@ fn wire(octets: &[u8]) {
     if let Ok(envelope) = Envelope::parse(octets, OCTETS_MAX) {
         let _ = strict::parse(envelope.body);
     }
-    let directory = Fleet::new(5).directory();
-    if let Ok(verified) = Assignment::verify(octets, &directory, NOW) {
+    if let Ok(verified) = Assignment::verify(octets, &DIRECTORY_OF_FIVE, NOW) {
         let again = messages();
         assert!(again.iter().any(|made| made == octets), "forged: {:?}", verified.assignment);
     }

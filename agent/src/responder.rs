@@ -15,7 +15,7 @@ use bytes::Bytes;
 use mpic_common::code::PerspectiveId;
 use mpic_common::limits::CLOCK_SKEW;
 use mpic_common::observation::ResolverIdentity;
-use mpic_common::octets::Hash;
+use mpic_common::octets::{Hash, attempt};
 use mpic_common::perspective::RegionalInternetRegistry;
 use mpic_common::reason::Reason;
 use mpic_common::reply::{PerspectiveRole, Reply, ReplyOutcome};
@@ -32,6 +32,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
+use tracing::field::{Empty, display};
 
 use crate::check::Checker;
 use crate::deadline::Deadline;
@@ -182,7 +183,7 @@ impl<E: DnsEngine, C: Clock> Responder<E, C> {
             self.parts.drops.count(Dropped::ReplySubject, self.now());
             return;
         };
-        let span = tracing::info_span!("assignment", job = tracing::field::Empty);
+        let span = tracing::info_span!("assignment", job = Empty, attempt = Empty);
         trace::follow(&span, message.headers.as_ref());
         let answering = async {
             let Some(reply) = self.answer(&message.payload, to.as_str()).await else { return };
@@ -200,9 +201,13 @@ impl<E: DnsEngine, C: Clock> Responder<E, C> {
         let own = &self.parts.identity.perspective;
         match admission::admit(payload, reply_to, own, &directory, self.now()) {
             Admission::Admitted(admitted) => {
-                tracing::Span::current().record("job", tracing::field::display(admitted.job.id));
+                let span = tracing::Span::current();
+                span.record("job", display(admitted.job.id));
+                span.record("attempt", attempt(&admitted.digest));
                 self.answered.fetch_add(1, Ordering::Relaxed);
-                Some(self.reply(&admitted).await)
+                let reply = self.reply(&admitted).await;
+                tracing::debug!(octets = reply.len(), "answered");
+                Some(reply)
             }
             Admission::OtherVersion => Some(other_version()),
             Admission::Dropped(dropped) => {

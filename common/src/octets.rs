@@ -97,6 +97,12 @@ impl<const N: usize> fmt::Debug for Fixed<N> {
     }
 }
 
+/// How logs name an attempt: by the assignment that asks for it, the first 8 octets of the SHA-256
+/// of its body in hex, so that lines of coordinator and agents are found together.
+pub fn attempt(assignment: &Hash) -> String {
+    assignment.to_string().chars().take(16).collect()
+}
+
 /// Accepts `bin` alone: neither `str` nor an array of integers.
 struct BinVisitor;
 

@@ -17,7 +17,7 @@ use mpic_common::code::{CoordinatorId, PerspectiveId};
 use mpic_common::directory::Directory;
 use mpic_common::job::Job;
 use mpic_common::limits::SENDS_MAX;
-use mpic_common::octets::Hash;
+use mpic_common::octets::{Hash, attempt};
 use mpic_common::record::Missing;
 use mpic_common::reply::{Asked, PerspectiveRole, Rejected, Reply, ReplyOutcome};
 use mpic_common::subject;
@@ -98,7 +98,8 @@ const REPEAT_AFTER_BUSY: Duration = Duration::from_millis(50);
 
 impl<C: Clock + Clone> Perspectives for NatsPerspectives<C> {
     fn ask(&self, question: Question) -> impl Future<Output = Answered> + Send + 'static {
-        let span = tracing::info_span!("perspective", perspective = %question.perspective);
+        let attempt = attempt(&question.assignment_digest);
+        let span = tracing::info_span!("perspective", perspective = %question.perspective, attempt);
         Asking {
             answers: self.replies.answers(),
             nats: self.clone(),

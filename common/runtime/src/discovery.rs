@@ -28,6 +28,9 @@ pub const KEY: &str = "key";
 /// In the metadata: name and version of what runs.
 pub const SOFTWARE: &str = "software";
 
+/// What INFO says of every process; what it is follows from its name.
+const DESCRIPTION: &str = "Multi-Perspective Issuance Corroboration";
+
 /// What a process is; it does not change while the process lives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
@@ -115,7 +118,29 @@ struct Report<'a, E> {
     service: &'a Service,
     #[serde(skip_serializing_if = "Option::is_none")]
     started: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'static str>,
     endpoints: [E; 1],
+}
+
+/// What clients of ADR-32 read of an endpoint: what is not measured here is nil.
+#[derive(Serialize)]
+struct Measured<'a> {
+    #[serde(flatten)]
+    endpoint: &'a Endpoint,
+    #[serde(flatten)]
+    stats: Stats,
+    last_error: &'static str,
+    processing_time: u64,
+    average_processing_time: u64,
+}
+
+/// What INFO says of an endpoint.
+#[derive(Serialize)]
+struct Offered<'a> {
+    #[serde(flatten)]
+    endpoint: &'a Endpoint,
+    metadata: BTreeMap<String, String>,
 }
 
 /// A random id for `Service`.
@@ -176,15 +201,20 @@ impl<F: Fn() -> Stats + Send + 'static> Discovery<F> {
                 r#type: "io.nats.micro.v1.info_response",
                 service,
                 started: None,
-                endpoints: [&self.endpoint],
+                description: Some(DESCRIPTION),
+                endpoints: [Offered { endpoint: &self.endpoint, metadata: BTreeMap::new() }],
             }),
             "STATS" => serde_json::to_vec(&Report {
                 r#type: "io.nats.micro.v1.stats_response",
                 service,
                 started: Some(self.started_ms.to_string()),
-                endpoints: [EndpointStats {
-                    endpoint: self.endpoint.clone(),
+                description: None,
+                endpoints: [Measured {
+                    endpoint: &self.endpoint,
                     stats: (self.stats)(),
+                    last_error: "",
+                    processing_time: 0,
+                    average_processing_time: 0,
                 }],
             }),
             _ => return None,

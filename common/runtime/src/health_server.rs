@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::{self, Metric};
 use crate::nats::{BusEvent, BusHealth};
+use crate::telemetry;
 
 /// How a process is.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +33,7 @@ pub fn of_bus(bus: &BusHealth) -> Health {
     // The first connection is none again.
     let reconnects = count("connected").saturating_sub(1);
     let reconnects = Metric::count("mpic_nats_reconnects_total", reconnects);
+    let left_out = Metric::count("mpic_log_lines_left_out_total", telemetry::left_out());
     let round_trip = bus.round_trip().map(|span| span.as_secs_f64());
     let round_trip = round_trip.map(|s| Metric::new("mpic_nats_round_trip_seconds", s));
     let unready = (!bus.is_ready()).then_some("the bus is not heard, or has denied a publish");
@@ -40,7 +42,7 @@ pub fn of_bus(bus: &BusHealth) -> Health {
         metrics: BusEvent::KINDS
             .into_iter()
             .map(event)
-            .chain([reconnects])
+            .chain([reconnects, left_out])
             .chain(round_trip)
             .collect(),
     }

@@ -1,6 +1,7 @@
 //! Logs, to standard error, as text or JSON; and traces, to a collector, where one is configured.
 
 mod collector;
+mod limit;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -8,12 +9,14 @@ use std::time::Duration;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::runtime::Handle;
-use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::layer::{Filter, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::config::{ConfigError, LogConfig, LogFormat, TracesConfig};
+use limit::Limit;
+pub(crate) use limit::left_out;
 
 /// What sends spans, where a collector is configured; there is one a process.
 static TRACES: OnceLock<SdkTracerProvider> = OnceLock::new();
@@ -48,11 +51,16 @@ pub fn init(
     });
     let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let logs = match log.format {
-        LogFormat::Text => logs.with_ansi(false).with_filter(filter).boxed(),
-        LogFormat::Json => logs.json().with_filter(filter).boxed(),
+        LogFormat::Text => logs.with_ansi(false).with_filter(limited(filter)).boxed(),
+        LogFormat::Json => logs.json().with_filter(limited(filter)).boxed(),
     };
     tracing_subscriber::registry().with(logs).with(spans).init();
     Ok(())
+}
+
+/// The filter, with a bound on what it lets pass in a second.
+fn limited<S>(filter: EnvFilter) -> impl Filter<S> {
+    FilterExt::<S>::and(filter, Limit::default())
 }
 
 /// Whether spans are sent anywhere.
@@ -134,6 +142,31 @@ mod tests {
         }
         assert_eq!(logged("info,hickory_resolver=warn").matches("by a library").count(), 1);
         assert_eq!(logged("info,hickory_resolver=warn,domain=error").matches("library").count(), 2);
+    }
+
+    #[test]
+    fn a_flood_of_one_warning_is_ten_lines_a_second_and_hides_no_other() {
+        let config = LogConfig { filter: "info".to_owned(), format: LogFormat::Text };
+        let (lines, filter) = (Lines::default(), filter(&config).unwrap());
+        let writer = lines.clone();
+        let logs = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
+        let logs = tracing_subscriber::registry().with(logs.with_filter(limited(filter)));
+        let before = left_out();
+        let began = tokio::time::Instant::now();
+        tracing::subscriber::with_default(logs, || {
+            for _ in 0..10_000 {
+                tracing::warn!("flood");
+                tracing::debug!("nobody asked for this");
+            }
+            (0..50).for_each(|_| tracing::info!("decided"));
+            tracing::error!("another");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let seconds = usize::try_from(began.elapsed().as_secs()).unwrap() + 1;
+        let floods = text.matches("flood").count();
+        assert!((10..=10 * seconds).contains(&floods), "{floods} lines in {seconds} s");
+        assert_eq!((text.matches("decided").count(), text.matches("another").count()), (50, 1));
+        assert!(left_out() - before >= (10_000 - floods) as u64);
     }
 
     #[test]

@@ -116,10 +116,12 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
     /// Signs, records and tells a refusal. What only says "again" is not recorded.
     pub(super) async fn refuse(&self, request: &Request, refusal: Refusal) {
         let (ca, now) = (&request.ca, self.asker.clock.now());
-        tracing::info!(%ca, code = refusal.code.as_str(), errors = refusal.errors.len(), "refused");
         self.figures.refused(refusal.code);
         let (record, answer) = self.refusal_answer(ca, &refusal, 1);
+        let (code, errors) = (refusal.code.as_str(), refusal.errors.len());
+        tracing::debug!(%ca, code, errors, "a refusal is told");
         if is_recorded(refusal.code) && self.refusals.admit(ca, now) {
+            tracing::info!(%ca, code, errors, "refused");
             let publication = Publication {
                 subject: subject::audit_decision(ca),
                 id: subject::refusal_id(ca, &Hash::of(&request.payload)),

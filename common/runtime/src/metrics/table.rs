@@ -86,6 +86,14 @@ pub const METRICS: &[Definition] = &[
         "How long the last echo took to the bus and back.",
     ),
     defined(
+        "mpic_log_lines_left_out_total",
+        Counter,
+        &[],
+        EVERY,
+        "Warnings and errors that were not logged since there were more than ten a second of their \
+         kind.",
+    ),
+    defined(
         "mpic_jobs_total",
         Counter,
         &["outcome"],

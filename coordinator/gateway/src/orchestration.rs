@@ -97,6 +97,8 @@ impl Rules {
         if !issues.is_empty() {
             return Err(issues);
         }
+        // Nought asks for no more than the policy does; it does not mean to look on only.
+        let corroborations_min = corroborations_min.filter(|least| *least > 0);
         Ok(Plan {
             stricter: Stricter { remotes, corroborations_min },
             attempts: asked.attempts(attempts_cap),
@@ -210,6 +212,12 @@ mod tests {
         ] {
             assert_eq!(planned(count, quorum, profile), expected, "{count:?} {quorum:?}");
         }
+    }
+
+    #[test]
+    fn a_quorum_of_nought_asks_for_no_more_than_the_policy() {
+        let plan = rules(4, 6, Profile::Strict).plan(&asked(None, Some(0)), 3).unwrap();
+        assert_eq!(plan.stricter, Stricter::default());
     }
 
     #[test]

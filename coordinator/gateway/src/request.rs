@@ -161,7 +161,7 @@ fn caa(members: &mut Members<'_>, ca: &Ca) -> (Check, Map<String, Value>) {
         allow_lookup_failure: members.boolean("allow_lookup_failure").unwrap_or(false),
     };
     let known = ["certificate_type", "caa_domains", "allow_lookup_failure"];
-    (Check::Caa(asked), members.echo(&known))
+    (Check::Caa(asked), members.echo(known))
 }
 
 /// The names that a request gives, each in the CA's registration; that itself where it gives none.

@@ -37,6 +37,11 @@ impl<'a> Members<'a> {
         Members { object, at, issues: self.issues }
     }
 
+    /// Whether there is such an object; where it is none, that is noted already.
+    pub(super) fn is_object(&self) -> bool {
+        self.object.is_some()
+    }
+
     /// The member, where it is there and not null.
     pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
         self.object?.get(name).filter(|value| !value.is_null())
@@ -136,6 +141,13 @@ impl<'a> Members<'a> {
         }
     }
 
+    /// A boolean that may only be what is fixed anyway.
+    pub(super) fn fixed_boolean(&mut self, name: &str, only: bool) {
+        if self.boolean(name) == Some(!only) {
+            self.issue(kind::LITERAL_ERROR, format!("Input should be {only}"), name);
+        }
+    }
+
     /// The prefix that the method has anyway; an empty one is none.
     pub(super) fn fixed_prefix(&mut self, only: &str) {
         if self.get(PREFIX).and_then(Value::as_str) != Some("") {
@@ -144,8 +156,8 @@ impl<'a> Members<'a> {
     }
 
     /// These members as they were received, less nulls.
-    pub(super) fn echo(&self, names: &[&str]) -> Map<String, Value> {
-        let known = names.iter().filter_map(|name| Some((*name, self.get(name)?)));
+    pub(super) fn echo<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Map<String, Value> {
+        let known = names.into_iter().filter_map(|name| Some((name, self.get(name)?)));
         known.map(|(name, value)| (name.to_owned(), value.clone())).collect()
     }
 }

@@ -42,8 +42,14 @@ const VALUE: &str = "challenge_value";
 /// Of the ACME methods that look for a digest.
 const DIGEST: &str = "key_authorization_hash";
 
+/// Whether upper and lower case differ.
+const EXACT_CASE: &str = "require_exact_case";
+
 /// Reads `dcv_check_parameters`.
 pub(super) fn dcv(members: &mut Members<'_>, ca: &Ca) -> Option<(Check, Map<String, Value>)> {
+    if !members.is_object() {
+        return None;
+    }
     let Some(given) = members.get(TAG) else {
         members.issue(kind::UNION_TAG_NOT_FOUND, "Unable to extract the validation method", TAG);
         return None;
@@ -74,24 +80,20 @@ pub(super) fn dcv(members: &mut Members<'_>, ca: &Ca) -> Option<(Check, Map<Stri
 }
 
 /// What is echoed of each method's parameters.
-fn known(method: &str) -> &'static [&'static str] {
-    match method {
-        method::ACME_HTTP_01 => &[TAG, "token", "key_authorization", "http_headers"],
+fn known(method: &str) -> impl Iterator<Item = &'static str> {
+    let own: &[_] = match method {
+        method::ACME_HTTP_01 => &["token", "key_authorization", "http_headers"],
         method::WEBSITE_CHANGE => {
-            &[TAG, VALUE, "http_token_path", "match_regex", "url_scheme", "http_headers"]
+            &[VALUE, "http_token_path", "match_regex", "url_scheme", "http_headers"]
         }
-        method::ACME_DNS_01 | method::ACME_TLS_ALPN_01 => {
-            &[TAG, DIGEST, "dns_record_type", "dns_name_prefix"]
+        method::ACME_DNS_01 => &[DIGEST, "dns_record_type"],
+        method::ACME_TLS_ALPN_01 => &[DIGEST],
+        method::DNS_PERSISTENT => {
+            &["issuer_domain_names", "expected_account_uri", "dns_record_type"]
         }
-        method::DNS_PERSISTENT => &[
-            TAG,
-            "issuer_domain_names",
-            "expected_account_uri",
-            "dns_record_type",
-            "dns_name_prefix",
-        ],
-        _ => &[TAG, VALUE, "dns_record_type", "dns_name_prefix", "require_exact_match"],
-    }
+        _ => &[VALUE, "dns_record_type", "require_exact_match"],
+    };
+    [TAG, "dns_name_prefix", EXACT_CASE].into_iter().chain(own.iter().copied())
 }
 
 /// Notes what the native parser says of `name`.
@@ -105,6 +107,7 @@ fn native<T>(
 
 fn http_01(members: &mut Members<'_>) -> Option<Challenge> {
     no_prefix(members);
+    members.fixed_boolean(EXACT_CASE, true);
     let token = members.challenge_text("token");
     let token = token.and_then(|text| native(members, "token", text.to_owned().try_into()));
     let key = members.challenge_text("key_authorization");
@@ -119,6 +122,7 @@ fn website_change(members: &mut Members<'_>) -> Option<Challenge> {
     let path = members.required_text("http_token_path");
     let path = path.map(|text| text.strip_prefix('/').unwrap_or(text).to_owned());
     let path = path.and_then(|path| native(members, "http_token_path", path.try_into()));
+    let case_sensitive = members.boolean(EXACT_CASE).unwrap_or(true);
     let scheme = members.one_of("url_scheme", Scheme::NAMES).unwrap_or(Scheme::Http);
     let headers = headers(members);
     let match_regex = match members.text("match_regex").map(pattern) {
@@ -135,7 +139,7 @@ fn website_change(members: &mut Members<'_>) -> Option<Challenge> {
         scheme,
         headers: headers?,
         match_regex,
-        case_sensitive: true,
+        case_sensitive,
     }))
 }
 
@@ -177,6 +181,7 @@ fn headers(members: &mut Members<'_>) -> Option<RequestHeaders> {
 fn dns_01(members: &mut Members<'_>) -> Option<Challenge> {
     members.fixed("dns_record_type", "TXT");
     members.fixed_prefix("_acme-challenge");
+    members.fixed_boolean(EXACT_CASE, true);
     let digest = members.required_text(DIGEST)?;
     let digest = digest.to_owned().try_into();
     let wrong = |error: ChallengeError| {
@@ -187,6 +192,7 @@ fn dns_01(members: &mut Members<'_>) -> Option<Challenge> {
 
 fn tls_alpn_01(members: &mut Members<'_>) -> Option<Challenge> {
     no_prefix(members);
+    members.fixed_boolean(EXACT_CASE, false);
     let digest = digest(members.required_text(DIGEST)?);
     if digest.is_none() {
         let message = "a SHA-256 digest is 64 hex digits, or 43 characters of base64url";
@@ -214,6 +220,7 @@ fn dns_change(members: &mut Members<'_>) -> Option<Challenge> {
     }
     let record_type = members.one_of("dns_record_type", ChangeRecord::NAMES);
     let is_exact = members.boolean("require_exact_match").unwrap_or(false);
+    let case_sensitive = members.boolean(EXACT_CASE).unwrap_or(true);
     let prefix = match members.text(PREFIX).filter(|prefix| !prefix.is_empty()) {
         Some(prefix) => Some(native(members, PREFIX, prefix.to_owned().try_into())?),
         None => None,
@@ -223,12 +230,13 @@ fn dns_change(members: &mut Members<'_>) -> Option<Challenge> {
         record_type: record_type?,
         prefix,
         matching: if is_exact { Matching::Exact } else { Matching::Contains },
-        case_sensitive: true,
+        case_sensitive,
     }))
 }
 
 fn contact(members: &mut Members<'_>, method: &str) -> Option<Challenge> {
     let (_, record) = ContactRecord::NAMES.iter().find(|(name, _)| *name == method)?;
+    members.fixed_boolean(EXACT_CASE, false);
     match record {
         ContactRecord::EmailTxt => text_contact(members, "_validation-contactemail"),
         ContactRecord::PhoneTxt => text_contact(members, "_validation-contactphone"),
@@ -249,6 +257,7 @@ fn text_contact(members: &mut Members<'_>, prefix: &str) {
 
 fn ip_address(members: &mut Members<'_>) -> Option<Challenge> {
     no_prefix(members);
+    members.fixed_boolean(EXACT_CASE, false);
     if !members.has("dns_record_type") {
         members.missing("dns_record_type");
     }
@@ -260,6 +269,7 @@ fn ip_address(members: &mut Members<'_>) -> Option<Challenge> {
 fn reverse(members: &mut Members<'_>) -> Option<Challenge> {
     members.fixed("dns_record_type", "PTR");
     no_prefix(members);
+    members.fixed_boolean(EXACT_CASE, false);
     let name = members.challenge_text(VALUE)?;
     let name = DnsName::parse(name.strip_suffix('.').unwrap_or(name)).ok()?;
     Some(Challenge::ReverseAddressLookup { expected_fqdn: name })
@@ -279,6 +289,7 @@ fn persistent(members: &mut Members<'_>, ca: &Ca) -> Option<Challenge> {
     const NAME: &str = "expected_account_uri";
     members.fixed("dns_record_type", "TXT");
     members.fixed_prefix("_validation-persist");
+    members.fixed_boolean(EXACT_CASE, false);
     let uri = members.required_text(NAME)?;
     let is_own = is_account_uri(uri) && ca.account_uris.iter().any(|own| uri.starts_with(own));
     if !is_own {

@@ -37,7 +37,7 @@ struct OneMessage {
 impl OneAssignment {
     fn of(assignment: &SignedAssignment, end: End) -> Self {
         let message = Message {
-            subject: "mpic.v1.check.r0".into(),
+            subject: mpic_common::subject::check(&"r0".parse().unwrap()).into(),
             reply: Some(REPLY_TO.into()),
             payload: assignment.octets.clone().into(),
             headers: None,

@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod answers;
+mod channel;
 mod documented;
 mod internet;
 

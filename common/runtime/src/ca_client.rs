@@ -7,7 +7,9 @@ mod proof;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::Client;
 use bytes::Bytes;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -25,7 +27,7 @@ use mpic_common::wire::{Envelope, Kind, Malformed, decode_body, envelope};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::config::BusConfig;
-use crate::nats::{self, BusError, Role};
+use crate::nats::{self, BusError, BusEvent, Role};
 
 use inbox::{Heard, Inbox, SILENCE};
 pub use proof::NoProof;
@@ -132,14 +134,22 @@ const ANSWER_ALLOWANCE: Duration = Duration::from_secs(2);
 impl CaClient {
     /// Connects as `ca`.
     pub async fn connect(config: &BusConfig, ca: CaId) -> Result<Self, BusError> {
+        Self::connect_observed(config, ca).await.map(|(ca, _, _)| ca)
+    }
+
+    /// Connects as `ca`, and gives the connection and what befalls it from then on.
+    pub async fn connect_observed(
+        config: &BusConfig,
+        ca: CaId,
+    ) -> Result<(Self, Client, mpsc::Receiver<BusEvent>), BusError> {
         let role = Role {
             name: format!("ca/{ca}"),
             inbox_prefix: subject::answer_inbox(&ca),
             subscription_capacity: 65_536,
             client_capacity: 2_048,
         };
-        let (client, _) = nats::connect(config, role).await?;
-        Ok(Self::over(Arc::new(client), ca))
+        let (client, events) = nats::connect(config, role).await?;
+        Ok((Self::over(Arc::new(client.clone()), ca), client, events))
     }
 
     /// Asks as `ca` over a connection that is there.

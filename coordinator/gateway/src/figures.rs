@@ -1,5 +1,6 @@
 //! What the gateway counts. Labels are CAs of the configuration, checks and statuses.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mpic_common::code::CaId;
@@ -35,4 +36,23 @@ impl Figures {
         });
         answers.chain(durations).collect()
     }
+}
+
+/// What befell the connections of all CAs together.
+pub fn bus_events(
+    connections: impl Iterator<Item = BTreeMap<&'static str, u64>>,
+) -> impl Iterator<Item = Metric> {
+    let (mut all, mut reconnects) = (BTreeMap::<_, u64>::new(), 0);
+    for events in connections {
+        // The first connection is none again.
+        reconnects += events.get("connected").copied().unwrap_or(0).saturating_sub(1);
+        for (kind, count) in events {
+            *all.entry(kind).or_default() += count;
+        }
+    }
+    let event = |(kind, count): (&str, u64)| {
+        Metric::count("mpic_nats_events_total", count).of("kind", kind)
+    };
+    let again = Metric::count("mpic_nats_reconnects_total", reconnects);
+    all.into_iter().map(event).chain([again])
 }

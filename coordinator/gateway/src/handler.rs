@@ -1,5 +1,6 @@
 //! One `POST /mpic`: from its body to its answer, by way of one job or a few one after another.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mpic_common::code::CaId;
@@ -12,6 +13,7 @@ use mpic_common::signature::SigningKey;
 use mpic_common::time::UnixMs;
 use mpic_runtime::ca_client::{CaClient, Recorded, Submission, SubmitError, Submitted};
 use mpic_runtime::clock::Clock;
+use mpic_runtime::nats::BusHealth;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -37,6 +39,8 @@ pub struct CaSide {
     pub key: Option<SigningKey>,
     /// Its connection.
     pub client: CaClient,
+    /// What befell that.
+    pub bus: Arc<BusHealth>,
 }
 
 /// An answer, whatever its status.

@@ -14,6 +14,7 @@ pub mod json;
 pub mod limits;
 pub mod openapi;
 pub mod orchestration;
+pub mod paced;
 pub mod refusal;
 pub mod request;
 pub mod response;

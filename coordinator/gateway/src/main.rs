@@ -9,7 +9,7 @@ use mpic_common::signature::SigningKey;
 use mpic_gateway::auth::{Credentials, Failures};
 use mpic_gateway::config::Config;
 use mpic_gateway::directory::Directories;
-use mpic_gateway::figures::Figures;
+use mpic_gateway::figures::{self, Figures};
 use mpic_gateway::handler::CaSide;
 use mpic_gateway::limits::Places;
 use mpic_gateway::server::Server;
@@ -19,9 +19,10 @@ use mpic_runtime::ca_client::CaClient;
 use mpic_runtime::clock::SystemClock;
 use mpic_runtime::health_server::{self, Health};
 use mpic_runtime::metrics::Metric;
+use mpic_runtime::nats::{self, BusHealth};
 use mpic_runtime::process::{self, Arguments, Failure};
 use mpic_runtime::supervisor::Supervisor;
-use mpic_runtime::{keys, nats, readiness, telemetry};
+use mpic_runtime::{keys, readiness, telemetry};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
@@ -69,9 +70,13 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
     let mut supervisor = Supervisor::new()?;
     let mut cas = Vec::new();
     for (ca, key) in config.ca.iter().zip(keys) {
-        let client = CaClient::connect(&ca.bus, ca.code.clone()).await?;
+        let (client, connection, events) =
+            CaClient::connect_observed(&ca.bus, ca.code.clone()).await?;
+        let bus = Arc::new(BusHealth::default());
+        let watching = nats::watch(connection, events, Arc::clone(&bus), supervisor.stop());
+        supervisor.spawn("bus", watching);
         let (code, certificate_type) = (ca.code.clone(), ca.certificate_type);
-        cas.push(CaSide { code, certificate_type, key, client });
+        cas.push(CaSide { code, certificate_type, key, client, bus });
     }
     let listener = TcpListener::bind(config.listen).await?;
     let listening = listener.local_addr()?;
@@ -89,7 +94,7 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
         stop: supervisor.stop(),
         limits: limits.clone(),
     });
-    let telling = figures(Arc::clone(&service));
+    let telling = health(Arc::clone(&service));
     supervisor
         .spawn("health", health_server::run(config.health_listen, telling, supervisor.stop()));
     let hangups = signal(SignalKind::hangup())?;
@@ -122,7 +127,7 @@ async fn follow(
 }
 
 /// How the gateway is.
-fn figures(service: Arc<Service<SystemClock>>) -> impl Fn() -> Health + Send + Sync + 'static {
+fn health(service: Arc<Service<SystemClock>>) -> impl Fn() -> Health + Send + Sync + 'static {
     move || {
         let taken = service.places.taken(service.limits.in_flight);
         let taken = u64::try_from(taken).unwrap_or(u64::MAX);
@@ -131,7 +136,9 @@ fn figures(service: Arc<Service<SystemClock>>) -> impl Fn() -> Health + Send + S
             let up = u64::from(ca.client.is_connected());
             Metric::count("mpic_gateway_bus_connected", up).of("ca", &ca.code)
         });
-        let metrics = service.figures.metrics().into_iter().chain([in_flight]).chain(connected);
+        let events = figures::bus_events(service.cas.iter().map(|ca| ca.bus.events()));
+        let own = service.figures.metrics().into_iter().chain([in_flight]);
+        let metrics = own.chain(connected).chain(events);
         Health { unready: service.unready(), metrics: metrics.collect() }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use mpic_runtime::clock::Clock;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use crate::paced::{Busy, Paced};
 use crate::service::{Peer, Service};
 use crate::tls::public_key_hash;
 
@@ -112,9 +113,17 @@ async fn speak<C: Clock, S>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let builder = builder(&service);
+    let (busy, limits) = (Busy::default(), &service.limits);
+    let idle = Duration::from_millis(limits.idle_ms);
+    let stream = Paced::new(stream, busy.clone(), limits.read(), idle);
     let answer = service_fn(move |request| {
-        let answering = Arc::clone(&service).respond(peer.clone(), request);
-        async move { Ok::<_, Infallible>(answering.await) }
+        let answering = busy.answer();
+        let responding = Arc::clone(&service).respond(peer.clone(), request);
+        async move {
+            let response = responding.await;
+            drop(answering);
+            Ok::<_, Infallible>(response)
+        }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), answer);
     let mut connection = std::pin::pin!(connection);
@@ -133,18 +142,12 @@ fn builder<C>(service: &Service<C>) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.read())
+        // The connection itself keeps time.
+        .header_read_timeout(None)
         // Beyond the limit of a head, so that one that is too large is answered as such.
         .max_buf_size(limits.head_octets_max.saturating_mul(2))
         .pipeline_flush(true);
     let head = u32::try_from(limits.head_octets_max).unwrap_or(u32::MAX);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(head)
-        .keep_alive_interval(Duration::from_millis(limits.idle_ms))
-        .keep_alive_timeout(limits.read());
+    builder.http2().max_concurrent_streams(STREAMS_MAX).max_header_list_size(head);
     builder
 }

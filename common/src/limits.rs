@@ -73,7 +73,24 @@ pub const PROOF_REQUEST_OCTETS_MAX: usize = 256;
 /// An answer's envelope.
 pub const ANSWER_OCTETS_MAX: usize = 73_728;
 
-/// The largest reply where `perspectives` are asked, primary included: together they fit a record.
-pub fn reply_octets_max(perspectives: usize) -> usize {
-    (40 * 1_024 / perspectives.max(1)).min(8_192)
+/// Octets of a decision's record, and of what wraps a superseded one, beside the job, the replies
+/// and what each member takes; among them those of the coordinator's relaxations.
+const RECORD_FRAME_OCTETS: usize = 4_608;
+/// Octets that one perspective takes in a decision's record beside its reply: its code where it is
+/// asked, listed and found, and the hashes of three replies that do not count.
+const RECORD_MEMBER_OCTETS: usize = 680;
+/// Octets of the relaxations that a coordinator allows, each with two more.
+pub const RELAXATIONS_OCTETS_MAX: usize = 1_024;
+
+/// The largest reply where `perspectives` are asked, primary included, about a job whose envelope
+/// has `job_octets`: so what was asked can be recorded, whatever comes back. The record may hold
+/// the job twice.
+pub fn reply_octets_max(perspectives: usize, job_octets: usize) -> usize {
+    let perspectives = perspectives.max(1);
+    let taken = RECORD_FRAME_OCTETS + 2 * job_octets + perspectives * RECORD_MEMBER_OCTETS;
+    let left = RECORD_OCTETS_MAX.saturating_sub(taken).min(40 * 1_024);
+    (left / perspectives).min(8_192)
 }
+
+#[cfg(test)]
+mod tests;

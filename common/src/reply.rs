@@ -144,15 +144,19 @@ impl Reply {
         envelope::seal(Kind::Reply, &body, key, Some(assignment_digest))
     }
 
-    /// Verifies that `octets` are the reply of the perspective that was asked, to what it was
-    /// asked, under a key in force at `at`.
+    /// Verifies that `octets`, received at `received_ms`, are the reply of the perspective that was
+    /// asked, to what it was asked.
+    ///
+    /// Its key is in force when it says that it ended, and when it was received: a key that was
+    /// revoked in between may have signed an earlier time than there was. The coordinator that
+    /// admits a reply and the auditor who looks at it again both ask here.
     pub fn verify(
         octets: &[u8],
         asked: &Asked<'_>,
         directory: &Directory,
-        at: UnixMs,
+        received_ms: UnixMs,
     ) -> Result<VerifiedReply, Rejected> {
-        Self::verify_with(&Strict, octets, asked, directory, at)
+        Self::verify_with(&Strict, octets, asked, directory, received_ms)
     }
 
     /// The same, with what holds the signature against the key.
@@ -161,13 +165,13 @@ impl Reply {
         octets: &[u8],
         asked: &Asked<'_>,
         directory: &Directory,
-        at: UnixMs,
+        received_ms: UnixMs,
     ) -> Result<VerifiedReply, Rejected> {
         let envelope = Envelope::parse(octets, asked.octets_max)
             .and_then(|envelope| envelope.of_kind(Kind::Reply))
             .map_err(|_| Rejected::Malformed)?;
         let seal = envelope.seal.ok_or(Rejected::BadSignature)?;
-        let key = directory.key(seal.key, at).ok_or(Rejected::UnknownKey)?;
+        let key = directory.key(seal.key, received_ms).ok_or(Rejected::UnknownKey)?;
         if key.owner != Owner::Agent(asked.perspective.clone()) {
             return Err(Rejected::WrongPerspective);
         }
@@ -176,6 +180,7 @@ impl Reply {
             .map_err(|_| Rejected::BadSignature)?;
         let reply: Self =
             decode_body(Kind::Reply, envelope.body).map_err(|_| Rejected::Malformed)?;
+        directory.key(seal.key, reply.ended_ms).ok_or(Rejected::UnknownKey)?;
         reply.answers(asked)?;
         Ok(VerifiedReply(reply))
     }

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mpic_common::code::{CoordinatorId, PerspectiveId};
-use mpic_common::limits::{STRAGGLER_WAIT, STRAGGLER_WAIT_MAX, STRAGGLER_WAIT_MIN};
+use mpic_common::limits::{
+    RELAXATIONS_OCTETS_MAX, STRAGGLER_WAIT, STRAGGLER_WAIT_MAX, STRAGGLER_WAIT_MIN,
+};
 use mpic_runtime::config::{BusConfig, ConfigError, LogConfig, TracesConfig, load, one_thread};
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +81,11 @@ impl Config {
         if wait < STRAGGLER_WAIT_MIN || wait > STRAGGLER_WAIT_MAX {
             let reason = "it is 20 to 5000 milliseconds";
             return Err(ConfigError::key("straggler_wait_ms", config.straggler_wait_ms, reason));
+        }
+        let octets: usize = config.relaxations.iter().map(|relaxation| relaxation.len() + 2).sum();
+        if octets > RELAXATIONS_OCTETS_MAX {
+            let reason = "more than 1,022 octets in all: every record states them";
+            return Err(ConfigError::key("relaxations", octets, reason));
         }
         Ok(config)
     }

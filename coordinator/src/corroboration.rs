@@ -176,7 +176,7 @@ impl<P: Perspectives, C: Clock> Round<'_, P, C> {
         let plan = self.attempt.plan();
         let budget = until.saturating_duration_since(now).saturating_sub(NETWORK_ALLOWANCE);
         let asked_in_all = plan.cohort.remotes().len() + usize::from(plan.primary.is_some());
-        let reply_octets_max = reply_octets_max(asked_in_all);
+        let reply_octets_max = reply_octets_max(asked_in_all, self.asked.job_envelope.len());
         let assignment = Assignment {
             coordinator: self.asker.coordinator.clone(),
             job: plan.job.id,
@@ -223,7 +223,7 @@ impl<P: Perspectives, C: Clock> Round<'_, P, C> {
     async fn hear_primary(&mut self, primary: &PerspectiveId, until: Instant) {
         match timeout_at(until, self.asks.next()).await {
             Ok(Some((code, answered))) => self.hear(code, answered),
-            _ => self.attempt.on_missing(primary.clone(), Missing::Timeout),
+            _ => self.give_up_on(primary.clone(), Missing::Timeout),
         }
     }
 
@@ -247,11 +247,16 @@ impl<P: Perspectives, C: Clock> Round<'_, P, C> {
             }
         }
         let reason = if settled { Missing::Pending } else { Missing::Timeout };
-        self.rejected = self.rejections.take(self.asker.clock.now());
         for silent in self.attempt.silent() {
-            let said = self.rejected.iter().any(|said| said.perspective.as_ref() == Some(&silent));
-            self.attempt.on_missing(silent, if said { Missing::Rejected } else { reason });
+            self.give_up_on(silent, reason);
         }
+        self.rejected = self.rejections.take(self.asker.clock.now());
+    }
+
+    /// Nothing came of a perspective that counts: for this reason, unless it said something.
+    fn give_up_on(&mut self, silent: PerspectiveId, reason: Missing) {
+        let reason = if self.rejections.holds_of(&silent) { Missing::Rejected } else { reason };
+        self.attempt.on_missing(silent, reason);
     }
 
     /// Until when; halfway they are asked once more, since the message may be what was lost.

@@ -56,9 +56,9 @@ pub enum PublishError {
     /// It could not be recorded.
     #[error("cannot record the directory document")]
     Record(#[from] RecordError),
-    /// The stream has a higher one.
-    #[error("the stream has the directory document with serial {stream}, the file has {file}")]
-    Older {
+    /// The stream has a higher one, or another of the same serial.
+    #[error("the stream has another directory document, of serial {stream}; the file has {file}")]
+    NotNewer {
         /// In the stream.
         stream: u64,
         /// In the file.
@@ -68,6 +68,8 @@ pub enum PublishError {
 
 /// How long the document may take to be recorded.
 const PUBLISH_WAIT: Duration = Duration::from_secs(20);
+/// Before it is looked at again which document the stream has.
+const PUBLISH_PAUSE: Duration = Duration::from_millis(100);
 
 impl Candidates {
     /// Reads the document, as of `now`, and warns of the day on which it falls short.
@@ -131,28 +133,49 @@ impl Directories {
 }
 
 /// Puts the document into the log, unless it is the last one there.
+///
+/// The stream takes it only right after the last one that was seen here: of two coordinators that
+/// publish at once, the one with the lower serial learns of the higher.
 async fn publish(document: &Document, recorder: &Recorder) -> Result<(), PublishError> {
-    let serial = document.directory.serial();
-    if let Some(last) = recorder.last(subject::AUDIT_DIRECTORY).await? {
-        if last == document.octets {
+    let give_up = Instant::now() + PUBLISH_WAIT;
+    loop {
+        let last = recorder.last(subject::AUDIT_DIRECTORY).await?;
+        if last.as_ref().is_some_and(|(_, last)| *last == document.octets) {
             return Ok(());
         }
-        let root = document.directory.root();
-        match Directory::open(&last, &root) {
-            Ok(last) if last.serial() > serial => {
-                return Err(PublishError::Older { stream: last.serial(), file: serial });
+        if let Some((_, last)) = &last {
+            precedes(last, document)?;
+        }
+        let publication = Publication {
+            subject: subject::AUDIT_DIRECTORY.to_owned(),
+            id: subject::payload_id(&Hash::of(&document.octets)),
+            octets: document.octets.clone(),
+            after: Some(last.map_or(0, |(seq, _)| seq)),
+        };
+        match recorder.record(&publication, give_up).await {
+            Err(RecordError::Overtaken(why)) if Instant::now() < give_up => {
+                tracing::info!(why, "another directory document came first");
+                tokio::time::sleep(PUBLISH_PAUSE).await;
             }
-            Ok(_) => {}
-            Err(error) => {
-                tracing::warn!(%error, "the stream's last directory document is not ours");
-            }
+            recorded => return Ok(recorded.map(|_| ())?),
         }
     }
-    let publication = Publication {
-        subject: subject::AUDIT_DIRECTORY.to_owned(),
-        id: subject::payload_id(&Hash::of(&document.octets)),
-        octets: document.octets.clone(),
-    };
-    recorder.record(&publication, Instant::now() + PUBLISH_WAIT).await?;
-    Ok(())
 }
+
+/// Errs unless the stream's last document has a lower serial.
+fn precedes(last: &[u8], document: &Document) -> Result<(), PublishError> {
+    let file = document.directory.serial();
+    match Directory::open(last, &document.directory.root()) {
+        Ok(last) if last.serial() >= file => {
+            Err(PublishError::NotNewer { stream: last.serial(), file })
+        }
+        Ok(_) => Ok(()),
+        Err(error) => {
+            tracing::warn!(%error, "the stream's last directory document is not ours");
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

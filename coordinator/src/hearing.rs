@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::Signal;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use mpic_common::code::{CoordinatorId, PerspectiveId};
@@ -38,6 +39,10 @@ pub struct Hearing {
     leaving: BTreeMap<PerspectiveId, (Instant, CancellationToken)>,
     readers: JoinSet<()>,
 }
+
+/// How often it is tried to hear every perspective of a new document, and the pause between.
+const FOLLOW_TRIES: usize = 5;
+const FOLLOW_PAUSE: Duration = Duration::from_secs(1);
 
 impl Hearing {
     /// Hears nobody yet.
@@ -86,6 +91,18 @@ impl Hearing {
         Ok(())
     }
 
+    /// The same, tried again where the bus does not let it subscribe.
+    pub async fn follow_persistently(&mut self, directory: &Directory) -> Result<(), BusError> {
+        for _ in 1..FOLLOW_TRIES {
+            match self.follow(directory).await {
+                Ok(()) => return Ok(()),
+                Err(error) => tracing::warn!(%error, "cannot hear every perspective yet"),
+            }
+            sleep(FOLLOW_PAUSE).await;
+        }
+        self.follow(directory).await
+    }
+
     async fn hear(&mut self, code: PerspectiveId) -> Result<(), BusError> {
         let subject = subject::replies(&code, &self.coordinator);
         let messages = self.bus.subscribe(subject, None).await?;
@@ -131,11 +148,16 @@ pub async fn follow_directory<P, C: Clock>(
     hearing
 }
 
-/// A perspective is heard before it is asked: jobs use what is new once the log has it.
+/// A perspective is heard before it is asked: jobs use what is new once it is heard and the log
+/// has it.
 async fn take<P, C>(intake: &Intake<P, C>, hearing: &mut Hearing, next: Document) {
     let directory = Arc::clone(&next.directory);
-    if let Err(error) = hearing.follow(&directory).await {
-        tracing::error!(%error, "cannot hear every perspective of the directory document");
+    if let Err(error) = hearing.follow_persistently(&directory).await {
+        return tracing::error!(
+            error = chain(&error),
+            serial = directory.serial(),
+            "what the directory document adds is not used: not every perspective of it is heard"
+        );
     }
     match intake.directories.take(next, &intake.recorder).await {
         Ok(()) => tracing::info!(serial = directory.serial(), "directory document in force"),
@@ -146,3 +168,6 @@ async fn take<P, C>(intake: &Intake<P, C>, hearing: &mut Hearing, next: Document
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,13 +4,14 @@
 mod answer;
 mod late;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::Message;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::field::{Empty, display};
@@ -34,14 +35,13 @@ use crate::corroboration::{Asked, Asker, Stragglers, corroborate};
 use crate::decision::{self, Signed};
 use crate::directory::Directories;
 use crate::figures::{Jobs, REPEAT};
-use crate::known::{Known, Met};
+use crate::known::{InFlight, Known, Met};
 use crate::perspectives::Perspectives;
 use crate::recorder::{Publication, RecordError, Recorder, Standing};
 use crate::refusals::Refusals;
 use mpic_common::selection::{seed, select};
 
 /// Everything that a job needs of its coordinator.
-#[derive(Debug)]
 pub struct Intake<P, C> {
     /// Asks the perspectives.
     pub asker: Asker<P, C>,
@@ -80,8 +80,33 @@ struct Request {
     span: Span,
 }
 
+/// A job that is performed here: every way out of it lets the job be asked again.
+#[derive(Debug)]
+struct Begun {
+    request: Request,
+    admitted: Admitted,
+    in_flight: InFlight,
+}
+
+/// What `run` waits for.
+enum Event {
+    Stop,
+    Ended(Result<(), JoinError>),
+    Count,
+    Job(Option<Message>),
+}
+
 /// How often what was only counted goes on record.
 const COUNTED_EVERY: Duration = Duration::from_secs(60);
+/// How long a refusal may take to be recorded.
+const REFUSAL_WAIT: Duration = Duration::from_secs(5);
+
+/// The secret stays where it is.
+impl<P, C> fmt::Debug for Intake<P, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Intake").field("primary", &self.primary).finish_non_exhaustive()
+    }
+}
 
 impl<P: Perspectives, C: Clock> Intake<P, C> {
     /// Takes jobs until `stop`, then those that are on their way, and ends those in flight.
@@ -92,43 +117,52 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
     ) -> Result<(), BusError> {
         let mut tasks = JoinSet::new();
         let mut counting = tokio::time::interval(COUNTED_EVERY);
-        let mut is_draining = false;
+        let (mut is_draining, mut drained) = (false, Ok(()));
         loop {
-            let message = tokio::select! {
+            let event = tokio::select! {
                 biased;
-                () = stop.cancelled(), if !is_draining => {
-                    is_draining = true;
-                    jobs.drain().await?;
-                    continue;
-                }
-                Some(ended) = tasks.join_next() => {
-                    log_panic(ended);
-                    continue;
-                }
-                _ = counting.tick() => {
-                    tasks.spawn(Arc::clone(&self).record_counted());
-                    continue;
-                }
-                message = jobs.next() => message,
+                () = stop.cancelled(), if !is_draining => Event::Stop,
+                Some(ended) = tasks.join_next() => Event::Ended(ended),
+                _ = counting.tick() => Event::Count,
+                message = jobs.next() => Event::Job(message),
             };
-            let Some(message) = message else { break };
-            if let Some(request) = Request::read(message) {
-                let span = request.span.clone();
-                match Arc::clone(&self.permits).try_acquire_owned() {
-                    Ok(permit) => {
-                        let handling = Arc::clone(&self).handle(request, permit);
-                        tasks.spawn(handling.instrument(span));
-                    }
-                    Err(_) => {
-                        tasks.spawn(Arc::clone(&self).turn_away(request).instrument(span));
+            match event {
+                Event::Stop => {
+                    is_draining = true;
+                    drained = jobs.drain().await;
+                    // Those on their way cannot be told from those that will never come.
+                    if drained.is_err() {
+                        break;
                     }
                 }
+                Event::Ended(ended) => log_panic(ended),
+                Event::Count => {
+                    let recording = Arc::clone(&self).record_counted(Instant::now() + BUDGET);
+                    tasks.spawn(recording);
+                }
+                Event::Job(Some(message)) => self.begin(message, &mut tasks),
+                Event::Job(None) => break,
             }
         }
         while let Some(ended) = tasks.join_next().await {
             log_panic(ended);
         }
-        Ok(())
+        self.record_counted(Instant::now() + REFUSAL_WAIT).await;
+        drained
+    }
+
+    /// Handles one message in a task of its own.
+    fn begin(self: &Arc<Self>, message: Message, tasks: &mut JoinSet<()>) {
+        let Some(request) = Request::read(message) else { return };
+        let span = request.span.clone();
+        match Arc::clone(&self.permits).try_acquire_owned() {
+            Ok(permit) => {
+                tasks.spawn(Arc::clone(self).handle(request, permit).instrument(span));
+            }
+            Err(_) => {
+                tasks.spawn(Arc::clone(self).turn_away(request).instrument(span));
+            }
+        }
     }
 
     fn admit(&self, request: &Request, now: UnixMs) -> Result<Admitted, Refusal> {
@@ -145,52 +179,60 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
         };
         request.span.record("job", display(admitted.job.id));
         request.span.record("identifier", display(&admitted.job.identifier));
-        if !self.is_new(&request, &admitted).await {
-            return;
-        }
+        let Some(begun) = self.begin_new(request, admitted).await else { return };
+        let admitted = &begun.admitted;
         let seed = seed(&self.secret, &admitted.job.id);
-        let plan = match self.plan(&admitted, seed) {
+        let plan = match self.plan(admitted, seed) {
             Ok(plan) => plan,
-            Err(refusal) => return self.give_up(&request, &admitted, refusal).await,
+            Err(refusal) => return self.give_up(&begun, refusal).await,
         };
         let asked = Asked {
             job_envelope: admitted.envelope.clone(),
             job_digest: admitted.digest,
-            answer_by: request.arrived + answer_within(&admitted),
+            answer_by: begun.request.arrived + answer_within(admitted),
         };
         let heard = corroborate(&self.asker, plan, &asked).await;
         let (coordinator, key) = (&self.asker.coordinator, &self.asker.key);
-        let (decided, signed) = decision::sign(&admitted, &heard, coordinator, seed, key);
-        let stands = self.record(&request, &admitted, &signed, asked.answer_by).await;
+        let (decided, signed) = decision::sign(admitted, &heard, coordinator, seed, key);
+        let stands = self.record(&begun, &signed, asked.answer_by).await;
         log_decision(&decided, stands);
         drop(permit);
         if stands {
-            self.figures.ended(decided.outcome.as_str(), request.arrived.elapsed());
-            self.collect_late(&admitted, &decided, &signed, heard.stragglers).await;
+            self.figures.ended(decided.outcome.as_str(), begun.request.arrived.elapsed());
+            self.collect_late(admitted, &decided, &signed, heard.stragglers).await;
         }
     }
 
-    /// Whether the job is to be performed; else it is looked after here.
-    async fn is_new(&self, request: &Request, admitted: &Admitted) -> bool {
+    /// The job where it is to be performed; else it is looked after here.
+    async fn begin_new(&self, request: Request, admitted: Admitted) -> Option<Begun> {
         let (now, job) = (self.asker.clock.now(), &admitted.job);
-        let met = self.known.meet(&job.ca, job.id, admitted.digest, &request.reply, now);
-        let busy = |code| Refusal::of(admitted, code, Vec::new());
-        match met {
-            Met::New if self.known.in_flight(&job.ca) > self.jobs_per_ca_max => {
-                self.give_up(request, admitted, busy(RefusalCode::Busy)).await;
+        match self.known.meet(&job.ca, job.id, admitted.digest, &request.reply, now) {
+            Met::New(in_flight) => {
+                let begun = Begun { request, admitted, in_flight };
+                let code = self.turned_away(&begun.admitted.job.ca, now);
+                let Some(code) = code else { return Some(begun) };
+                let refusal = Refusal::of(&begun.admitted, code, Vec::new());
+                self.give_up(&begun, refusal).await;
             }
-            Met::New if !self.recorder.takes(now) => {
-                self.give_up(request, admitted, busy(RefusalCode::Unrecorded)).await;
-            }
-            Met::New => return true,
             Met::Joined => self.figures.ended(REPEAT, request.arrived.elapsed()),
             Met::Recorded(seq) => {
-                self.answer_again(request, admitted, seq).await;
+                self.answer_again(&request, &admitted, seq).await;
                 self.figures.ended(REPEAT, request.arrived.elapsed());
             }
-            Met::Conflict => self.end_without(request, conflict(admitted)).await,
+            Met::Conflict => self.end_without(&request, conflict(&admitted)).await,
         }
-        false
+        None
+    }
+
+    /// Why no further job of this CA is begun now.
+    fn turned_away(&self, ca: &CaId, now: UnixMs) -> Option<RefusalCode> {
+        if self.known.in_flight(ca) > self.jobs_per_ca_max {
+            Some(RefusalCode::Busy)
+        } else if !self.recorder.takes(now) {
+            Some(RefusalCode::Unrecorded)
+        } else {
+            None
+        }
     }
 
     /// Who is asked; or why nobody can be.
@@ -219,69 +261,56 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
     ///
     /// Past `answer_by` the CA is told `unrecorded`; the same octets are published on, since the
     /// CA may repeat its question.
-    async fn record(
-        &self,
-        request: &Request,
-        admitted: &Admitted,
-        signed: &Signed,
-        answer_by: Instant,
-    ) -> bool {
+    async fn record(&self, begun: &Begun, signed: &Signed, answer_by: Instant) -> bool {
+        let Begun { request, admitted, .. } = begun;
         let publication = Publication {
             subject: subject::audit_decision(&request.ca),
             id: subject::decision_id(&request.ca, &admitted.job.id),
             octets: signed.octets.clone(),
+            after: None,
         };
+        let refusal = |code| Refusal::of(admitted, code, Vec::new());
         if !signed.fits() {
-            let code = RefusalCode::Internal;
-            let refusal = Refusal::of(admitted, code, Vec::new());
-            self.give_up(request, admitted, refusal).await;
+            tracing::error!(octets = signed.octets.len(), "a decision does not fit its record");
+            self.give_up(begun, refusal(RefusalCode::Internal)).await;
             return false;
         }
-        let now = self.asker.clock.now();
-        let age = now.since(admitted.job.id.time());
-        // A process that stood still may wake up when another decision was recorded and its id is
-        // forgotten.
-        let Some(left) = PUBLISH_AGE_MAX.checked_sub(age).filter(|left| !left.is_zero()) else {
-            let refusal = Refusal::of(admitted, RefusalCode::Unrecorded, Vec::new());
-            self.give_up(request, admitted, refusal).await;
-            return false;
-        };
-        let give_up = Instant::now() + left;
-        let mut recording = std::pin::pin!(self.recorder.record(&publication, give_up));
+        let (clock, made) = (&self.asker.clock, admitted.job.id.time());
+        let left = PUBLISH_AGE_MAX.saturating_sub(clock.now().since(made));
+        // A process that stood still, or a machine that slept, may wake up when another decision
+        // was recorded and its id is forgotten; the monotonic clock sleeps with the machine.
+        let is_young = || clock.now().since(made) < PUBLISH_AGE_MAX;
+        let recording = self.recorder.record_while(&publication, Instant::now() + left, is_young);
+        let mut recording = std::pin::pin!(recording);
         let recorded = match tokio::time::timeout_at(answer_by, &mut recording).await {
             Ok(recorded) => recorded,
             Err(_) => {
-                let refusal = Refusal::of(admitted, RefusalCode::Unrecorded, Vec::new());
-                self.refuse(request, refusal).await;
+                self.refuse(request, refusal(RefusalCode::Unrecorded)).await;
                 recording.await
             }
         };
-        self.answer_recorded(request, admitted, signed, recorded).await
+        self.answer_recorded(begun, signed, recorded).await
     }
 
     async fn answer_recorded(
         &self,
-        request: &Request,
-        admitted: &Admitted,
+        begun: &Begun,
         signed: &Signed,
         recorded: Result<Standing, RecordError>,
     ) -> bool {
         match recorded {
             Ok(Standing::Ours(seq)) => {
-                self.answer(request, admitted, &signed.octets, seq).await;
+                self.answer(begun, &signed.octets, seq).await;
                 true
             }
             Ok(Standing::Other(seq, octets)) => {
-                self.answer_with_other(request, admitted, signed, seq, octets).await;
+                self.answer_with_other(begun, signed, seq, octets).await;
                 false
             }
             Err(error) => {
-                tracing::error!(job = %admitted.job.id, %error, "a decision is not recorded");
-                let code = match error {
-                    RecordError::Refused(_) => RefusalCode::Internal,
-                    RecordError::Full(_) | RecordError::Unacknowledged => RefusalCode::Unrecorded,
-                };
-                self.give_up(request, admitted, Refusal::of(admitted, code, Vec::new())).await;
+                tracing::error!(job = %begun.admitted.job.id, %error, "a decision is not recorded");
+                let refusal = Refusal::of(&begun.admitted, told(&error), Vec::new());
+                self.give_up(begun, refusal).await;
                 false
             }
         }
@@ -301,6 +330,7 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
             subject: subject::audit_late(&decided.ca),
             id: subject::late_id(&decided.ca, &decided.job),
             octets: late.octets,
+            after: None,
         };
         if let Err(error) = self.recorder.record(&publication, Instant::now() + BUDGET).await {
             tracing::error!(job = %decided.job, %error, "late replies are not recorded");
@@ -332,6 +362,16 @@ impl Request {
     }
 }
 
+/// What the CA is told where its decision is not recorded.
+fn told(error: &RecordError) -> RefusalCode {
+    match error {
+        RecordError::Refused(_) | RecordError::TooLarge(_) | RecordError::Overtaken(_) => {
+            RefusalCode::Internal
+        }
+        RecordError::Full(_) | RecordError::Unacknowledged => RefusalCode::Unrecorded,
+    }
+}
+
 fn conflict(admitted: &Admitted) -> Refusal {
     use mpic_common::job::FieldError;
     let error = FieldError::new("job", admitted.job.id, "the id was used for another job");
@@ -359,7 +399,7 @@ fn log_decision(decided: &DecisionRecord, stands: bool) {
 }
 
 /// A panic inside one job ends that job only; the CA repeats it.
-fn log_panic(ended: Result<(), tokio::task::JoinError>) {
+fn log_panic(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
         tracing::error!(%error, "a job panicked");
     }

@@ -20,3 +20,5 @@ pub mod recorder;
 pub mod records;
 pub mod refusals;
 pub mod rejections;
+#[cfg(test)]
+mod testing;

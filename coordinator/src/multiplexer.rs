@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_nats::Message;
+use async_nats::{Message, Subject};
 use futures_util::StreamExt;
 use mpic_runtime::bus::Subscription;
 use tokio::sync::mpsc;
@@ -15,7 +15,15 @@ use tokio_util::sync::CancellationToken;
 /// 16 random octets.
 pub type Token = [u8; 16];
 
-type Slots = Arc<Mutex<BTreeMap<Token, mpsc::Sender<Message>>>>;
+type Slots = Arc<Mutex<BTreeMap<Token, Slot>>>;
+
+/// Who waits for a token, and on which subject alone: what comes on another's, such as that of
+/// another perspective, is not meant.
+#[derive(Debug, Clone)]
+struct Slot {
+    subject: Subject,
+    sender: mpsc::Sender<Message>,
+}
 
 /// Hands each message to who waits for its token.
 #[derive(Debug, Clone, Default)]
@@ -64,9 +72,9 @@ impl Multiplexer {
         while let Some(Some(message)) = stop.run_until_cancelled(messages.next()).await {
             let slot =
                 token(&message.subject).and_then(|token| lock(&self.slots).get(&token).cloned());
-            match slot {
+            match slot.filter(|slot| slot.subject == message.subject) {
                 Some(slot) => {
-                    if slot.try_send(message).is_err() {
+                    if slot.sender.try_send(message).is_err() {
                         unread(Unread::TooMany);
                     }
                 }
@@ -90,10 +98,11 @@ impl Multiplexer {
 }
 
 impl Answers {
-    /// From now on the answers with this token come here.
-    pub fn await_token(&mut self, token: Token) {
+    /// From now on the answers on `subject`, whose token this is, come here.
+    pub fn await_token(&mut self, token: Token, subject: &Subject) {
         self.tokens.push(token);
-        lock(&self.slots).insert(token, self.sender.clone());
+        let slot = Slot { subject: subject.clone(), sender: self.sender.clone() };
+        lock(&self.slots).insert(token, slot);
     }
 
     /// An answer that is there already.
@@ -117,7 +126,7 @@ impl Drop for Answers {
 }
 
 /// The map is whole whatever a holder of the lock did: each use of it is one call.
-fn lock(slots: &Slots) -> std::sync::MutexGuard<'_, BTreeMap<Token, mpsc::Sender<Message>>> {
+fn lock(slots: &Slots) -> std::sync::MutexGuard<'_, BTreeMap<Token, Slot>> {
     slots.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -129,8 +138,8 @@ mod tests {
     fn a_slot_ends_with_its_reader() {
         let multiplexer = Multiplexer::default();
         let mut answers = multiplexer.answers();
-        answers.await_token([1; 16]);
-        answers.await_token([2; 16]);
+        answers.await_token([1; 16], &"a".into());
+        answers.await_token([2; 16], &"b".into());
         assert_eq!(multiplexer.len(), 2);
         drop(answers);
         assert!(multiplexer.is_empty());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::message::OutboundMessage;
-use async_nats::{Message, StatusCode};
+use async_nats::{Message, StatusCode, Subject};
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -153,12 +153,9 @@ impl<C: Clock + Clone> Asking<C> {
                 () = until(next) => None,
             };
             let Some(message) = message else {
+                // Where both are due, one send is both.
+                [resend_at, repeat_at] = [resend_at, repeat_at].map(|at| at.filter(|_| at > next));
                 self.send().await;
-                if repeat_at == next {
-                    repeat_at = None;
-                } else {
-                    resend_at = None;
-                }
                 continue;
             };
             match self.read(&message) {
@@ -216,12 +213,12 @@ impl<C: Clock + Clone> Asking<C> {
         }
         self.sends += 1;
         let Ok(token) = self.nats.bus.random() else { return };
-        self.answers.await_token(token);
         let perspective = &self.question.perspective;
-        let reply = subject::reply(perspective, &self.nats.coordinator, &token);
+        let reply = Subject::from(subject::reply(perspective, &self.nats.coordinator, &token));
+        self.answers.await_token(token, &reply);
         let sent = self.nats.bus.publish(OutboundMessage {
             subject: subject::check(perspective).into(),
-            reply: Some(reply.into()),
+            reply: Some(reply),
             payload: self.question.assignment.clone(),
             headers: trace::headers(),
         });

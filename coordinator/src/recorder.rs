@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_nats::message::OutboundMessage;
-use async_nats::{HeaderMap, Message, StatusCode, header};
+use async_nats::{HeaderMap, Message, StatusCode, Subject, header};
 use bytes::Bytes;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout};
@@ -19,7 +19,7 @@ use mpic_runtime::trace;
 
 use crate::figures::PubAcks;
 use crate::multiplexer::{Answers, Multiplexer};
-use crate::records::{ReadError, Records};
+use crate::records::{Last, ReadError, Records};
 
 /// Publishes, and waits for the stream's word.
 #[derive(Debug)]
@@ -46,6 +46,9 @@ pub struct Publication {
     pub id: String,
     /// The exact octets.
     pub octets: Bytes,
+    /// The sequence of the last message of the subject, zero where there is none, after which alone
+    /// the stream is to take it.
+    pub after: Option<u64>,
 }
 
 /// What the stream holds under the id.
@@ -69,6 +72,12 @@ pub enum RecordError {
     /// The stream will never take this.
     #[error("the stream refuses the record: {0}")]
     Refused(String),
+    /// It takes others, but none of this size.
+    #[error("the stream takes no record of this size: {0}")]
+    TooLarge(String),
+    /// The last message of the subject is another one by now.
+    #[error("another message of the subject came first: {0}")]
+    Overtaken(String),
 }
 
 /// The stream's word, or its refusal.
@@ -165,14 +174,27 @@ impl Recorder {
         publication: &Publication,
         give_up: Instant,
     ) -> Result<Standing, RecordError> {
+        self.record_while(publication, give_up, || true).await
+    }
+
+    /// The same, as long as `may_publish` says so before each try.
+    pub async fn record_while(
+        &self,
+        publication: &Publication,
+        give_up: Instant,
+        may_publish: impl Fn() -> bool,
+    ) -> Result<Standing, RecordError> {
         self.pending.fetch_add(1, Ordering::Relaxed);
-        let result = self.record_until(publication, give_up).await;
+        let result = self.record_until(publication, give_up, may_publish).await;
         self.pending.fetch_sub(1, Ordering::Relaxed);
-        // A record that the stream refuses says nothing of others, and silence says nothing at all.
+        // A stream that refuses one record refuses others too, unless it says that this one is too
+        // large or not in its turn. Silence says nothing at all.
         let broken = match result {
             Ok(_) => Some(false),
-            Err(RecordError::Full(_)) => Some(true),
-            Err(RecordError::Refused(_) | RecordError::Unacknowledged) => None,
+            Err(RecordError::Full(_) | RecordError::Refused(_)) => Some(true),
+            Err(
+                RecordError::TooLarge(_) | RecordError::Overtaken(_) | RecordError::Unacknowledged,
+            ) => None,
         };
         if broken.is_some_and(|broken| self.broken.swap(broken, Ordering::Relaxed) != broken) {
             tracing::warn!(broken, "whether the stream takes records has changed");
@@ -184,10 +206,11 @@ impl Recorder {
         &self,
         publication: &Publication,
         give_up: Instant,
+        may_publish: impl Fn() -> bool,
     ) -> Result<Standing, RecordError> {
         let mut answers = self.acks.answers();
         loop {
-            if Instant::now() >= give_up {
+            if Instant::now() >= give_up || !may_publish() {
                 return Err(RecordError::Unacknowledged);
             }
             let published = Instant::now();
@@ -219,15 +242,24 @@ impl Recorder {
         publication: &Publication,
         answers: &mut Answers,
     ) -> Option<Message> {
+        // The library keeps what it is given while it is away, and would send it when it is back:
+        // too late for a decision.
+        if !self.bus.is_connected() {
+            return None;
+        }
         let token = self.bus.random().ok()?;
-        answers.await_token(token);
+        let reply = Subject::from(subject::puback(&self.coordinator, &token));
+        answers.await_token(token, &reply);
         let mut headers = HeaderMap::new();
         headers.insert(header::NATS_MESSAGE_ID, publication.id.as_str());
         headers.insert(header::NATS_EXPECTED_STREAM, subject::AUDIT_STREAM);
+        if let Some(after) = publication.after {
+            headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, after.to_string().as_str());
+        }
         trace::inject(&mut headers);
         let sent = self.bus.publish(OutboundMessage {
             subject: publication.subject.clone().into(),
-            reply: Some(subject::puback(&self.coordinator, &token).into()),
+            reply: Some(reply),
             payload: publication.octets.clone(),
             headers: Some(headers),
         });
@@ -251,8 +283,8 @@ impl Recorder {
         stored.inspect_err(|error| tracing::warn!(seq, %error, "cannot read a record")).ok()
     }
 
-    /// The last record on `subject`, if there is one.
-    pub async fn last(&self, subject: &str) -> Result<Option<Bytes>, ReadError> {
+    /// The last record on `subject` and its sequence, if there is one.
+    pub async fn last(&self, subject: &str) -> Result<Last, ReadError> {
         self.records.last(subject).await
     }
 }
@@ -278,13 +310,19 @@ fn read(message: &Message) -> Said {
 }
 
 /// The codes of nats-server: 10158 duplicate in process, 10008 and 10009 no leader or not yet;
-/// 10077, 10002, 10023, 10047 the store is full or failed.
+/// 10077, 10002, 10023, 10047 the store is full or failed; 10054 the message is too large; 10071
+/// and 10164 another sequence was expected.
 fn read_error(error: &AckError) -> Said {
     let text = format!("{} ({})", error.description, error.err_code);
     match error.err_code {
         10_158 | 10_008 | 10_009 => Said::Again,
         10_077 | 10_002 | 10_023 | 10_047 => Said::Never(RecordError::Full(text)),
+        10_054 => Said::Never(RecordError::TooLarge(text)),
+        10_071 | 10_164 => Said::Never(RecordError::Overtaken(text)),
         _ if error.code == 503 => Said::Again,
         _ => Said::Never(RecordError::Refused(text)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,9 +11,12 @@ pub trait Records: fmt::Debug + Send + Sync + 'static {
     /// The record at this sequence.
     fn get(&self, seq: u64) -> BoxFuture<'_, Result<Bytes, ReadError>>;
 
-    /// The last record on `subject`, if there is one.
-    fn last<'a>(&'a self, subject: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, ReadError>>;
+    /// The last record on `subject` and its sequence, if there is one.
+    fn last<'a>(&'a self, subject: &'a str) -> BoxFuture<'a, Result<Last, ReadError>>;
 }
+
+/// The last record on a subject and its sequence, if there is one.
+pub type Last = Option<(u64, Bytes)>;
 
 /// The stream does not say what it holds.
 #[derive(Debug, thiserror::Error)]
@@ -28,10 +31,10 @@ impl Records for Stream<()> {
         })
     }
 
-    fn last<'a>(&'a self, subject: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, ReadError>> {
+    fn last<'a>(&'a self, subject: &'a str) -> BoxFuture<'a, Result<Last, ReadError>> {
         Box::pin(async move {
             match self.get_last_raw_message_by_subject(subject).await {
-                Ok(message) => Ok(Some(message.payload)),
+                Ok(message) => Ok(Some((message.sequence, message.payload))),
                 Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
                 Err(error) => Err(ReadError(error.to_string())),
             }

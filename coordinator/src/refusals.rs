@@ -53,6 +53,14 @@ impl Refusals {
             .filter(|(_, count)| *count > 0)
             .collect()
     }
+
+    /// These could not be recorded, and are to be taken again. Where the stream had them and could
+    /// not say so, they are recorded twice: never not at all.
+    pub fn put_back(&self, ca: &CaId, count: u64) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = counts.entry(ca.clone()).or_default();
+        known.unrecorded = known.unrecorded.saturating_add(count);
+    }
 }
 
 #[cfg(test)]
@@ -67,5 +75,15 @@ mod tests {
         assert!(refusals.admit(&ca, UnixMs(6_000)));
         assert_eq!(refusals.take(), [(ca, 5)]);
         assert!(refusals.take().is_empty());
+    }
+
+    #[test]
+    fn what_could_not_be_recorded_is_counted_on() {
+        let (refusals, ca) = (Refusals::default(), "ca1".parse().unwrap());
+        let counted = |count: usize, at| (0..count).filter(|_| !refusals.admit(&ca, at)).count();
+        assert_eq!(counted(12, UnixMs(5_000)), 2);
+        refusals.put_back(&ca, refusals.take()[0].1);
+        assert_eq!(counted(11, UnixMs(6_000)), 1);
+        assert_eq!(refusals.take(), [(ca, 3)]);
     }
 }

@@ -48,6 +48,12 @@ impl Rejections {
         self.found().push(rejected(perspective, message, at, why));
     }
 
+    /// Whether `perspective`, of which no reply counts, has said something that does not.
+    pub fn holds_of(&self, perspective: &PerspectiveId) -> bool {
+        let found = self.found();
+        found.rejected.iter().any(|known| known.perspective.as_ref() == Some(perspective))
+    }
+
     /// The reply of `perspective` in `message` counts: whatever else it answers does not. A further
     /// send may bring the same octets, since an agent that is asked twice answers twice alike.
     pub fn watch(

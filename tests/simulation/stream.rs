@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::header::NATS_MESSAGE_ID;
+use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE as AFTER, NATS_MESSAGE_ID};
 use async_nats::jetstream::consumer::StreamError;
 use async_nats::message::OutboundMessage;
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use mpic_audit::pull::{Deliveries, Disturbance, Pull};
 use mpic_audit::source::{Source, StreamState};
 use mpic_common::limits::DUPLICATE_WINDOW;
 use mpic_common::subject;
-use mpic_coordinator::records::{ReadError, Records};
+use mpic_coordinator::records::{Last, ReadError, Records};
 use serde_json::json;
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -91,6 +91,13 @@ impl PlayedStream {
         self.ids.retain(|_, (_, at_ms)| *at_ms + window_ms > now_ms);
         let id = message.headers.as_ref().and_then(|headers| headers.get(NATS_MESSAGE_ID));
         let known = id.and_then(|id| self.ids.get(id.as_str())).map(|(seq, _)| *seq);
+        let after = message.headers.as_ref().and_then(|headers| headers.get(AFTER));
+        let last = self.last(&message.subject).map_or(0, |(seq, _)| seq).to_string();
+        if known.is_none() && after.is_some_and(|after| after.as_str() != last) {
+            let text = format!("wrong last sequence: {last}");
+            let error = json!({"code": 400, "err_code": 10_071, "description": text});
+            return Ok(Some(json!({"error": error}).to_string().into()));
+        }
         let seq = known.unwrap_or(self.messages.len() as u64 + 1);
         if known.is_none() {
             let (subject, payload) = (message.subject.to_string(), message.payload.clone());
@@ -109,6 +116,11 @@ impl PlayedStream {
             Mood::InProcess => Some(error(10_158, "duplicate message id is in process")),
             _ => Some(Bytes::from(ack.to_string())),
         })
+    }
+
+    /// The last message of a subject and its sequence.
+    fn last(&self, subject: &str) -> Option<(u64, &Stored)> {
+        (1..).zip(&self.messages).filter(|(_, stored)| stored.subject == subject).last()
     }
 
     pub(crate) fn get(&self, seq: u64) -> Option<&Stored> {
@@ -162,15 +174,15 @@ impl Records for Reader {
         })
     }
 
-    fn last<'a>(&'a self, subject: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, ReadError>> {
+    fn last<'a>(&'a self, subject: &'a str) -> BoxFuture<'a, Result<Last, ReadError>> {
         Box::pin(async move {
             if self.0.ask(("last", subject)).await.0 != Asked::Answered {
                 sleep(ANSWER_WAIT).await;
                 return Err(ReadError("no answer".to_owned()));
             }
             let server = self.0.network().lock();
-            let last = server.stream.messages.iter().rev().find(|stored| stored.subject == subject);
-            Ok(last.map(|stored| stored.payload.clone()))
+            let last = server.stream.last(subject);
+            Ok(last.map(|(seq, stored)| (seq, stored.payload.clone())))
         })
     }
 }

@@ -5,21 +5,12 @@ use mpic_common::directory::Directory;
 use mpic_common::job::Job;
 use mpic_common::policy::Outcome;
 use mpic_common::reason::Reason;
+use mpic_common::reply::Rejected;
 use mpic_common::testing::{Fleet, Seen, dns_01_job};
 
 use super::*;
 use crate::attempt::Heard;
-
-const NOW: UnixMs = UnixMs(1_800_000_000_000);
-
-#[derive(Debug, Clone)]
-struct StoppedClock;
-
-impl Clock for StoppedClock {
-    fn now(&self) -> UnixMs {
-        NOW
-    }
-}
+use crate::testing::{self, NOW, StoppedClock};
 
 /// How one perspective behaves.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +18,8 @@ enum Behaviour {
     After(Duration, Seen),
     NoResponders,
     Silent,
+    /// Says at once what does not count, and nothing else.
+    Junk,
 }
 
 /// Perspectives that do as they are told; one that nobody mentions sees what is expected after
@@ -41,6 +34,11 @@ impl Perspectives for Scripted {
         let usual = Behaviour::After(Duration::from_millis(10), Seen::Expected);
         let behaviour = self.script.get(question.perspective.as_str()).copied().unwrap_or(usual);
         let fleet = Arc::clone(&self.fleet);
+        let Question { rejections, perspective, .. } = &question;
+        if let Behaviour::Junk = behaviour {
+            let junk = testing::message(&"x".into(), b"junk", None);
+            rejections.push(perspective, &junk, NOW, Rejected::Malformed);
+        }
         async move {
             match behaviour {
                 Behaviour::After(delay, seen) => {
@@ -49,7 +47,7 @@ impl Perspectives for Scripted {
                     Answered::Heard(Box::new(Heard { reply, octets, received_ms: NOW }))
                 }
                 Behaviour::NoResponders => Answered::Missing(Missing::NoResponders),
-                Behaviour::Silent => std::future::pending().await,
+                Behaviour::Silent | Behaviour::Junk => std::future::pending().await,
             }
         }
     }
@@ -181,6 +179,13 @@ async fn a_silent_primary_ends_in_time_for_nobody() {
     assert_eq!(heard.attempt.decision().outcome, Outcome::Refuse);
     assert_eq!(reasons(&heard)[0], ("p0".to_owned(), Missing::Timeout));
     assert_eq!(elapsed.as_secs(), 12);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_primary_of_whose_replies_none_counts_is_rejected_and_not_late() {
+    let (heard, _) = ask([("p0", Behaviour::Junk)], |_| {}).await;
+    assert_eq!(reasons(&heard)[0], ("p0".to_owned(), Missing::Rejected));
+    assert_eq!(heard.rejected.len(), 1, "and what it said is told");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,42 +1,45 @@
 //! What the CA is told: a recorded decision, or a signed refusal.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
 use mpic_common::code::CaId;
-use mpic_common::directory::Owner;
+use mpic_common::directory::{Key, Owner};
 use mpic_common::limits::{BUDGET, RECORD_OCTETS_MAX};
 use mpic_common::octets::{Hash, Octets};
-use mpic_common::record::{Answer, RefusalCode, RefusalRecord, SupersededRecord, leaf_hash};
+use mpic_common::record::{
+    Answer, DecisionRecord, RefusalCode, RefusalRecord, SupersededRecord, leaf_hash,
+};
 use mpic_common::subject;
-use mpic_common::wire::{Envelope, Kind, encode_body, envelope};
+use mpic_common::wire::{Envelope, Kind, decode_body, encode_body, envelope};
 use mpic_runtime::bus;
 use mpic_runtime::clock::Clock;
 
-use super::{Intake, Request, conflict};
+use super::{Begun, Intake, REFUSAL_WAIT, Request, conflict};
 use crate::admission::{Admitted, Refusal};
 use crate::decision::Signed;
 use crate::figures::{NO_DECISION, SUPERSEDED};
 use crate::perspectives::Perspectives;
 use crate::recorder::Publication;
 
-/// How long a refusal may take to be recorded.
-const REFUSAL_WAIT: Duration = Duration::from_secs(5);
+/// What the stream holds under a job's id, where that is not ours.
+enum Other {
+    /// A decision on this job, of a coordinator that is known.
+    Stands,
+    /// A decision on a job of this id, of whom nobody here knows yet, or knows any more.
+    Unknown,
+    /// No decision on this job.
+    Conflict,
+}
 
 impl<P: Perspectives, C: Clock> Intake<P, C> {
     /// Answers with a record, and so does whoever joined.
-    pub(super) async fn answer(
-        &self,
-        request: &Request,
-        admitted: &Admitted,
-        record: &Bytes,
-        seq: u64,
-    ) {
+    pub(super) async fn answer(&self, begun: &Begun, record: &Bytes, seq: u64) {
         let answer = recorded(record, seq);
-        let joined = self.known.finish(&request.ca, admitted.job.id, Some(seq));
-        for reply in std::iter::once(&request.reply).chain(&joined) {
+        let joined = begun.in_flight.finish(Some(seq));
+        for reply in std::iter::once(&begun.request.reply).chain(&joined) {
             self.tell(reply, &answer).await;
         }
     }
@@ -56,16 +59,21 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
     /// record as superseded. Where it is of another job, the id was used twice.
     pub(super) async fn answer_with_other(
         &self,
-        request: &Request,
-        admitted: &Admitted,
+        begun: &Begun,
         signed: &Signed,
         seq: u64,
         other: Bytes,
     ) {
-        if !self.is_decision_on(&other, admitted) {
-            return self.give_up(request, admitted, conflict(admitted)).await;
+        let Begun { request, admitted, .. } = begun;
+        match self.judge(&other, admitted) {
+            Other::Stands => self.answer(begun, &other, seq).await,
+            Other::Unknown => {
+                let refusal = Refusal::of(admitted, RefusalCode::Unrecorded, Vec::new());
+                tracing::warn!(job = %admitted.job.id, seq, "the decision there is a stranger's");
+                return self.give_up(begun, refusal).await;
+            }
+            Other::Conflict => return self.give_up(begun, conflict(admitted)).await,
         }
-        self.answer(request, admitted, &other, seq).await;
         self.figures.ended(SUPERSEDED, request.arrived.elapsed());
         let superseded = SupersededRecord {
             ca: request.ca.clone(),
@@ -80,30 +88,43 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
             subject: subject::audit_late(&request.ca),
             id: subject::superseded_id(&Hash::of(&record.octets)),
             octets: record.octets,
+            after: None,
         };
         if let Err(error) = self.recorder.record(&publication, Instant::now() + BUDGET).await {
             tracing::error!(job = %admitted.job.id, %error, "a superseded decision is not recorded");
         }
     }
 
-    /// Whether a coordinator of the directory signed these octets as its decision on the job.
-    fn is_decision_on(&self, octets: &[u8], admitted: &Admitted) -> bool {
-        let Ok(envelope) = Envelope::parse(octets, RECORD_OCTETS_MAX) else { return false };
-        let now = self.asker.clock.now();
-        let key = envelope.seal.and_then(|seal| admitted.directory.key(seal.key, now));
-        envelope.kind == Kind::Decision
-            && key.is_some_and(|key| {
-                matches!(key.owner, Owner::Coordinator(_))
-                    && envelope.verify(&key.public, Some(admitted.digest)).is_ok()
-            })
+    /// What these octets are to the job. Whose they are is looked up in the newest document: the
+    /// job's own may be older than the coordinator that was faster.
+    fn judge(&self, octets: &[u8], admitted: &Admitted) -> Other {
+        let envelope = Envelope::parse(octets, RECORD_OCTETS_MAX);
+        let Ok(envelope) = envelope.and_then(|envelope| envelope.of_kind(Kind::Decision)) else {
+            return Other::Conflict;
+        };
+        let job = &admitted.job;
+        let is_of_id = decode_body(Kind::Decision, envelope.body)
+            .is_ok_and(|decided: DecisionRecord| decided.job == job.id && decided.ca == job.ca);
+        let Some(seal) = envelope.seal.filter(|_| is_of_id) else { return Other::Conflict };
+        let (directory, now) = (self.directories.current(), self.asker.clock.now());
+        match directory.key(seal.key, now) {
+            None => Other::Unknown,
+            Some(Key { owner: Owner::Coordinator(_), public, .. })
+                if envelope.verify(public, Some(admitted.digest)).is_ok() =>
+            {
+                Other::Stands
+            }
+            Some(_) => Other::Conflict,
+        }
     }
 
     /// Refuses a job that was begun, so that a repeat is tried afresh.
-    pub(super) async fn give_up(&self, request: &Request, admitted: &Admitted, refusal: Refusal) {
-        let joined = self.known.finish(&request.ca, admitted.job.id, None);
-        self.end_without(request, refusal.clone()).await;
+    pub(super) async fn give_up(&self, begun: &Begun, refusal: Refusal) {
+        let joined = begun.in_flight.finish(None);
+        let ca = &begun.request.ca;
+        self.end_without(&begun.request, refusal.clone()).await;
         for reply in joined {
-            self.tell(&reply, &self.refusal_answer(&request.ca, &refusal, 1).1).await;
+            self.tell(&reply, &self.refusal_answer(ca, &refusal, 1).1).await;
         }
     }
 
@@ -126,6 +147,7 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
                 subject: subject::audit_decision(ca),
                 id: subject::refusal_id(ca, &Hash::of(&request.payload)),
                 octets: record.octets,
+                after: None,
             };
             let recorded = self.recorder.record(&publication, Instant::now() + REFUSAL_WAIT).await;
             if let Err(error) = recorded {
@@ -136,8 +158,9 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
         self.tell(&request.reply, &answer).await;
     }
 
-    /// Puts on record how many refusals were only counted.
-    pub(super) async fn record_counted(self: std::sync::Arc<Self>) {
+    /// Puts on record, by `give_up`, how many refusals were only counted. What cannot be recorded
+    /// is counted on.
+    pub(super) async fn record_counted(self: Arc<Self>, give_up: Instant) {
         for (ca, count) in self.refusals.take() {
             let refusal = Refusal {
                 code: RefusalCode::Counted,
@@ -150,9 +173,11 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
                 subject: subject::audit_decision(&ca),
                 id: subject::refusal_id(&ca, &Hash::of(&record.octets)),
                 octets: record.octets,
+                after: None,
             };
-            if let Err(error) = self.recorder.record(&publication, Instant::now() + BUDGET).await {
-                tracing::error!(%ca, count, %error, "counted refusals are not recorded");
+            if let Err(error) = self.recorder.record(&publication, give_up).await {
+                tracing::error!(%ca, count, %error, "counted refusals are not recorded yet");
+                self.refusals.put_back(&ca, count);
             }
         }
     }

@@ -1,89 +1,13 @@
-use std::pin::Pin;
-use std::sync::Mutex;
-use std::task::{Context, Poll};
-
+use async_nats::Subject;
 use async_nats::message::OutboundMessage;
-use async_nats::{HeaderMap, Subject};
-use futures_util::Stream;
-use futures_util::future::BoxFuture;
 use mpic_common::directory::Directory;
 use mpic_common::testing::{Fleet, Seen, dns_01_job};
-use mpic_common::time::UnixMs;
-use mpic_runtime::bus::{Closed, SendError, Subscription};
-use mpic_runtime::nats::BusError;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-
-const NOW: UnixMs = UnixMs(1_800_000_000_000);
-
-#[derive(Debug, Clone)]
-struct StoppedClock;
-
-impl Clock for StoppedClock {
-    fn now(&self) -> UnixMs {
-        NOW
-    }
-}
-
-/// A bus that hands what is published to the test.
-#[derive(Debug)]
-struct Played {
-    sent: mpsc::Sender<OutboundMessage>,
-    tokens: Mutex<u8>,
-}
-
-impl Bus for Played {
-    fn publish(&self, message: OutboundMessage) -> BoxFuture<'_, Result<(), SendError>> {
-        Box::pin(async move { self.sent.send(message).await.map_err(|_| SendError::Full) })
-    }
-
-    fn subscribe(
-        &self,
-        subject: String,
-        _: Option<String>,
-    ) -> BoxFuture<'_, Result<Box<dyn Subscription>, BusError>> {
-        panic!("asking subscribes to nothing, here to {subject}")
-    }
-
-    fn is_connected(&self) -> bool {
-        true
-    }
-
-    fn connects(&self) -> u64 {
-        1
-    }
-
-    fn random(&self) -> Result<[u8; 16], getrandom::Error> {
-        let mut last = self.tokens.lock().unwrap();
-        *last += 1;
-        Ok([*last; 16])
-    }
-}
-
-/// What the test says on the subjects of replies.
-#[derive(Debug)]
-struct Said(mpsc::Receiver<Message>);
-
-impl Stream for Said {
-    type Item = Message;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
-        self.0.poll_recv(cx)
-    }
-}
-
-impl Subscription for Said {
-    fn unsubscribe(&mut self) -> BoxFuture<'_, Result<(), Closed>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn unsubscribe_after(&mut self, _: u64) -> BoxFuture<'_, Result<(), Closed>> {
-        Box::pin(async { Ok(()) })
-    }
-}
+use crate::testing::{self, NOW, Played, Said, StoppedClock};
 
 /// One remote being asked, by a test that plays the bus and its agents.
 struct World {
@@ -102,19 +26,14 @@ const RESEND_AFTER: Duration = Duration::from_secs(8);
 impl World {
     fn new() -> Self {
         let (fleet, job) = (Fleet::new(6), Arc::new(dns_01_job("a.example")));
-        let (sender, sent) = mpsc::channel(8);
-        let (say, said) = mpsc::channel(8);
+        let ((bus, sent), (said, say)) = (Played::new(), Said::new());
         let (replies, hurry, rejections) =
             (Multiplexer::default(), watch::Sender::new(None), Rejections::default());
         let perspective: PerspectiveId = "r0".parse().unwrap();
         let token = |subject: &str| subject::parse_reply(subject).map(|(_, _, token)| token);
         let mut reader = JoinSet::new();
-        reader.spawn(replies.clone().run(
-            Box::new(Said(said)),
-            token,
-            |_| {},
-            CancellationToken::new(),
-        ));
+        let reading = replies.clone().run(Box::new(said), token, |_| {}, CancellationToken::new());
+        reader.spawn(reading);
         let digest = Hash::of(b"the assignment");
         let (honest, _) = fleet.reply_to(digest, &perspective, &job, Seen::Expected);
         let question = Question {
@@ -132,7 +51,7 @@ impl World {
             rejections: rejections.clone(),
         };
         let perspectives = NatsPerspectives {
-            bus: Arc::new(Played { sent: sender, tokens: Mutex::new(0) }),
+            bus: Arc::new(bus),
             coordinator: "c0".parse().unwrap(),
             replies,
             exchanges: Exchanges::default(),
@@ -150,15 +69,7 @@ impl World {
     }
 
     async fn say(&self, subject: &Subject, payload: &[u8], status: Option<StatusCode>) {
-        let message = Message {
-            subject: subject.clone(),
-            reply: None,
-            payload: Bytes::copy_from_slice(payload),
-            headers: None::<HeaderMap>,
-            status,
-            description: None,
-            length: payload.len(),
-        };
+        let message = testing::message(subject, payload, status);
         self.say.send(message).await.unwrap();
     }
 
@@ -295,4 +206,30 @@ async fn octets_that_are_too_many_are_rejected_unread() {
     world.say(&subject, &honest, None).await;
     assert!(matches!(world.answered().await, Answered::Heard(_)));
     assert_eq!(world.rejected().await, [Rejected::Malformed]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeat_and_a_further_send_that_fall_on_one_moment_are_one_send() {
+    let mut world = World::new();
+    let (first, _) = world.sent().await;
+    world.hurry.send_replace(Some(Instant::now() + REPEAT_AFTER_503));
+    tokio::task::yield_now().await;
+    world.say(&first, b"", Some(StatusCode::NO_RESPONDERS)).await;
+    let (_, after) = world.sent().await;
+    assert_eq!(after, REPEAT_AFTER_503);
+    tokio::time::sleep(2 * RESEND_AFTER).await;
+    assert!(world.sent.try_recv().is_err(), "nothing more is sent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_on_the_subject_of_another_perspective_answers_nothing() {
+    let mut world = World::new();
+    let (subject, _) = world.sent().await;
+    let elsewhere = Subject::from(subject.replace(".r0.", ".r1."));
+    let honest = world.honest.clone();
+    world.say(&elsewhere, &honest, None).await;
+    assert_eq!(world.rejected().await, []);
+    assert!(world.asking.try_join_next().is_none(), "the question is open");
+    world.say(&subject, &honest, None).await;
+    assert!(matches!(world.answered().await, Answered::Heard(_)));
 }

@@ -9,7 +9,7 @@ use mpic_common::octets::Hash;
 use mpic_common::record::{RejectedRecord, ReplyRecord};
 use mpic_common::reply::{self, PerspectiveRole, Rejected, Reply, ReplyOutcome, VerifiedReply};
 use mpic_common::time::UnixMs;
-use mpic_common::wire::{Envelope, Kind, decode_body};
+use mpic_common::wire::Envelope;
 
 use super::asked::Asked;
 use super::documents::Grounds;
@@ -59,10 +59,7 @@ fn verify(record: &ReplyRecord, expected: Expected<'_>) -> Result<VerifiedReply,
     let is_primary = expected.primary == Some(perspective);
     let envelope = Envelope::parse(&record.reply.0, RECORD_OCTETS_MAX);
     let envelope = envelope.map_err(|error| error.to_string())?;
-    // The time that the signer states says which keys were in force.
-    let stated: Reply =
-        decode_body(Kind::Reply, envelope.body).map_err(|error| error.to_string())?;
-    expected.grounds.check_carried(envelope.seal, stated.ended_ms)?;
+    expected.grounds.check_carried(envelope.seal, record.received_ms)?;
     let asked = reply::Asked {
         perspective,
         role: if is_primary { PerspectiveRole::Primary } else { PerspectiveRole::Remote },
@@ -73,7 +70,7 @@ fn verify(record: &ReplyRecord, expected: Expected<'_>) -> Result<VerifiedReply,
     };
     let Expected { directory, grounds: Grounds { verifier, .. }, .. } = expected;
     let verified =
-        Reply::verify_with(verifier, &record.reply.0, &asked, directory, stated.ended_ms);
+        Reply::verify_with(verifier, &record.reply.0, &asked, directory, record.received_ms);
     verified.map_err(|rejected: Rejected| rejected.as_str().to_owned())
 }
 

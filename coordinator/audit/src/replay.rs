@@ -24,6 +24,7 @@ use mpic_common::octets::Hash;
 use mpic_common::record::leaf_hash;
 use thiserror::Error;
 
+use self::deep::Underivable;
 use self::documents::Documents;
 use self::entry::Examined;
 use self::examine::{Means, examine};
@@ -121,6 +122,7 @@ pub fn replay_with(
             signatures: options.signatures,
             threads: work.threads,
         },
+        underivable: BTreeMap::new(),
     };
     for shard in shards {
         replay.replay_shard(shard, &mut report)?;
@@ -160,6 +162,8 @@ struct Replay<'a> {
     /// R13: what was not found yet.
     requests: BTreeSet<String>,
     means: Means,
+    /// R14: how many observations could not be evaluated, and why.
+    underivable: BTreeMap<Underivable, u64>,
 }
 
 impl Replay<'_> {
@@ -208,6 +212,9 @@ impl Replay<'_> {
         }
         self.relaxations.extend(examined.relaxations().iter().cloned());
         examined.time_ms().into_iter().for_each(|ms| widen(&mut report.times_ms, ms));
+        for cause in &examined.underivable {
+            *self.underivable.entry(cause.clone()).or_default() += 1;
+        }
         for finding in sequence.follow(index, examined) {
             report.add(finding);
         }
@@ -218,6 +225,10 @@ impl Replay<'_> {
         for relaxation in self.relaxations {
             let text = format!("decisions count replies made under the relaxation {relaxation}");
             report.add_general(Severity::Note, "R10", text);
+        }
+        for ((method, why), count) in self.underivable {
+            let text = format!("not-derivable: {count} observations of {method}: {why}");
+            report.add_general(Severity::Note, "R14", text);
         }
         for (leaf, name) in self.records {
             let text = format!("{name}, whose leaf is {leaf}, is not in the log");

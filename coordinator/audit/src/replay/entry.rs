@@ -11,11 +11,12 @@ use mpic_common::signature::Verifier;
 use mpic_common::time::UnixMs;
 use mpic_common::wire::{Envelope, Kind, Malformed};
 
+use super::Depth;
 use super::decision::{self, Checked};
+use super::deep::{self, Underivable};
 use super::documents::{Documents, Grounds};
 use super::notes;
 use super::problem::Problems;
-use super::{Depth, deep};
 use crate::genesis::{Gap, OwnEntry};
 
 /// An entry, with the documents that were logged before it.
@@ -43,6 +44,8 @@ pub(super) struct Examined {
     pub(super) leaf: Hash,
     pub(super) octets: Bytes,
     pub(super) documents: Arc<Documents>,
+    /// What a deep replay cannot evaluate.
+    pub(super) underivable: Vec<Underivable>,
 }
 
 /// What an entry is.
@@ -92,10 +95,11 @@ impl Prepared<'_> {
             Read::Directory(issued) => issued.map_or(Is::Unreadable, Is::Directory),
             Read::Envelope(envelope) => examine(envelope, grounds, &mut problems),
         };
-        if let (Depth::Evidence, Is::Decision(checked)) = (depth, &is) {
-            deep::check(checked, &mut problems);
-        }
-        Examined { is, problems, leaf: *leaf, octets: Bytes::clone(octets), documents }
+        let underivable = match (depth, &is) {
+            (Depth::Evidence, Is::Decision(checked)) => deep::check(checked, &mut problems),
+            _ => Vec::new(),
+        };
+        Examined { is, problems, leaf: *leaf, octets: Bytes::clone(octets), documents, underivable }
     }
 }
 

@@ -73,7 +73,7 @@ impl Sequence {
     /// The next entry; gives all findings about it.
     pub(super) fn follow(&mut self, index: u64, examined: Examined) -> Vec<Finding> {
         let job = examined.job();
-        let Examined { is, mut problems, leaf, octets, documents } = examined;
+        let Examined { is, mut problems, leaf, octets, documents, .. } = examined;
         match is {
             Is::Genesis => {
                 problems.demand(index == 0, "R2", || "a genesis entry in the middle".to_owned());

@@ -1,6 +1,8 @@
 //! The auditor's commands as processes: what they do with their streams.
 #![cfg(test)]
 
+mod library;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

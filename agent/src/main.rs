@@ -116,6 +116,7 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
     let bus: Arc<dyn Bus> = Arc::new(client.clone());
     let (check, group) = (subject::check(&config.perspective), config.perspective.to_string());
     let assignments = Queue::subscribe(Arc::clone(&bus), check, group).await?;
+    let assignments = assignments.renewed_with(connected.epoch());
     supervisor.spawn("responder", responder.run(bus, assignments, supervisor.stop()));
     nats::settle(&client, &own_echo, &connected).await?;
     let beating = nats::beat(client.clone(), own_echo.clone(), connected, supervisor.stop());

@@ -131,7 +131,7 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
     let following = follow_directory(Arc::clone(&intake), hearing, hangups, supervisor.stop());
     // The subscriptions end with the task, and the task after the jobs in flight.
     let hearing = tokio::task::JoinSet::from_iter([following]);
-    supervisor.spawn("intake", intake.run(jobs, supervisor.stop()));
+    supervisor.spawn("intake", intake.run(jobs.renewed_with(connected.epoch()), supervisor.stop()));
     nats::settle(&client, &own, &connected).await?;
     supervisor.spawn("echo", nats::beat(client.clone(), own, connected, supervisor.stop()));
     readiness::notify();

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use mpic_cli::fleet::party::Party;
+use mpic_common::code::CaId;
+use mpic_common::proof::ProofRequest;
 use mpic_common::subject;
+use mpic_common::wire::{Kind, envelope};
 use mpic_runtime::nats::{self, Role};
 use mpic_tests::certification_authority::{CertificationAuthority, dns_01};
 use mpic_tests::cluster::Cluster;
@@ -57,6 +60,42 @@ async fn a_question_of_discovery_is_answered_to_inboxes_of_discovery_alone() {
     let records = cluster.records().await;
     let after = records.cached_info().state.last_sequence;
     assert_eq!(after, before + 1, "nothing but the end mark is in the stream");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_for_a_proof_is_answered_to_an_inbox_of_who_asks_alone() {
+    let cluster = Cluster::start(Content::new().honest("honest.example")).await;
+    let ca = CertificationAuthority::of(&cluster).await;
+    let recorded = ca.decision(&dns_01("honest.example")).await;
+    let code: CaId = "ca1".parse().unwrap();
+    let (party, inbox) = (Party::Ca(code.clone()), subject::answer_inbox(&code));
+    let client = connected(&cluster, &party, &inbox).await;
+    let watcher = cluster.client().await;
+    let other = subject::answer_inbox(&"ca2".parse().unwrap());
+    let victims =
+        ["victim.1", "mpic.v1.audit.decision.ca1", "mpic.v1.check.us-east", &format!("{other}.x")]
+            .map(str::to_owned);
+    let mut seen = Vec::new();
+    for victim in &victims {
+        seen.push(watcher.subscribe(victim.clone()).await.unwrap());
+    }
+    watcher.flush().await.unwrap();
+    let timeout = Duration::from_secs(5);
+    let request = ProofRequest { of: recorded.proof_of(), timeout };
+    let octets = envelope::unsigned(Kind::ProofRequest, &request.to_body());
+    let to = subject::proof(&code);
+    for victim in &victims {
+        let sent = client.publish_with_reply(to.clone(), victim.clone(), octets.clone().into());
+        sent.await.unwrap();
+    }
+    // The answer to a later question of the same client comes after those to the earlier ones.
+    let asked = async_nats::Request::new().payload(octets.into()).timeout(Some(timeout * 2));
+    let answer = client.send_request(to, asked).await.unwrap();
+    assert!(!answer.payload.is_empty());
+    for (victim, seen) in victims.iter().zip(&mut seen) {
+        watcher.publish(victim.clone(), "end".into()).await.unwrap();
+        assert_eq!(&seen.next().await.unwrap().payload[..], b"end", "{victim}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,12 @@
 //! A process tells how it is: alive though the bus is away, ready once it is heard again.
 
+use std::time::Duration;
+
+use mpic_common::assignment::Assignment;
 use mpic_tests::certification_authority::{CertificationAuthority, dns_01};
-use mpic_tests::cluster::{AUDIT, COORDINATOR, Cluster, agent};
+use mpic_tests::cluster::{AUDIT, COORDINATOR, Choices, Cluster, agent};
 use mpic_tests::internet::Content;
+use mpic_tests::played::PlayedCoordinator;
 use mpic_tests::process::eventually;
 use mpic_tests::scrape::get;
 
@@ -39,4 +43,28 @@ async fn a_process_is_alive_without_the_bus_and_ready_once_it_hears_itself_again
         assert!(told.contains("mpic_nats_events_total{kind=\"disconnected\"}"), "{told}");
     }
     ca.decision(&dns_01("honest.example")).await;
+}
+
+/// More than a played assignment may take.
+const LATE: Duration = Duration::from_secs(15);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_to_which_eleven_assignments_come_too_late_in_a_minute_is_not_ready() {
+    let choices = Choices::of(Content::new().honest("honest.example")).without([COORDINATOR]);
+    let mut cluster = Cluster::start_with(choices).await;
+    let code = cluster.remotes().remove(0);
+    let address = cluster.listening(&agent(code.as_str())).await;
+    let played = PlayedCoordinator::of(&cluster, COORDINATOR, &code).await;
+    for sent in 1..=11 {
+        let assignment = played.assignment(&dns_01("honest.example"));
+        let deadline_ms = assignment.deadline_ms.minus(LATE);
+        let late = played.sign(&Assignment { deadline_ms, ..assignment });
+        played.send(&late.octets).await;
+        let counted = format!("reason=\"expired\"}} {sent}\n");
+        let has_counted = || get(&address, "/metrics").1.contains(&counted).then_some(());
+        eventually("it is counted", has_counted).await;
+        assert_eq!(status(&address, "/readyz"), if sent > 10 { 503 } else { 200 });
+    }
+    let (_, why) = get(&address, "/readyz");
+    assert!(why.contains("clock"), "{why}");
 }

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod deputies;
+mod discovery;
 mod doors;
 mod health;
 mod metrics;

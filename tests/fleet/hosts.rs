@@ -10,7 +10,7 @@ use mpic_runtime::ca_client::Recorded;
 use mpic_tests::certification_authority::{CertificationAuthority, dns_01};
 use mpic_tests::generated::{GeneratedFleet, HOSTS, Hosts, Shape};
 use mpic_tests::internet::Content;
-use mpic_tests::load::{Progress, decisions_under, job};
+use mpic_tests::load::{JOBS, Progress, decisions_under, job};
 use mpic_tests::network::on_network;
 
 const SITE: &str = "honest.example";
@@ -46,9 +46,8 @@ fn a_described_fleet_on_hosts_of_its_own_loses_no_job_while_its_parts_are_replac
             fleet.terminate("coordinator-0").await;
             fleet.start_process("coordinator-0").await;
         };
-        let decisions = decisions_under(&ca, &progress, faults).await;
-        assert!(decisions.iter().all(|one| one.decision.outcome == Outcome::Corroborate));
-        assert!(is_whole(&ca.decision(&dns_01(SITE)).await));
+        assert_eq!(decisions_under(&ca, &progress, faults).await.len(), JOBS);
+        decided(&ca, is_whole).await;
         fleet.audited(&ca).await;
     });
 }

@@ -8,7 +8,7 @@ use mpic_cli::client::ClientConfig;
 use mpic_common::directory::Directory;
 use mpic_common::job::{Dcv, Job, JobId};
 use mpic_common::octets::Hash;
-use mpic_common::record::{Answer, RefusalRecord};
+use mpic_common::record::{Answer, RefusalCode, RefusalRecord};
 use mpic_common::signature::SigningKey;
 use mpic_common::testing;
 use mpic_common::time::UnixMs;
@@ -160,4 +160,15 @@ pub fn carried(answer: &[u8]) -> Vec<u8> {
     let envelope = Envelope::parse(answer, usize::MAX).unwrap().of_kind(Kind::Answer).unwrap();
     let answer: Answer = decode_body(Kind::Answer, envelope.body).unwrap();
     answer.record.or(answer.refusal).unwrap().0
+}
+
+/// The code of the refusal that an answer carries; none where it carries a decision.
+pub fn refused_with(answer: &[u8]) -> Option<RefusalCode> {
+    let octets = carried(answer);
+    let envelope = Envelope::parse(&octets, usize::MAX).unwrap();
+    if envelope.kind == Kind::Decision {
+        return None;
+    }
+    let refusal: RefusalRecord = decode_body(Kind::Refusal, envelope.body).unwrap();
+    Some(refusal.code)
 }

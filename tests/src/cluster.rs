@@ -226,6 +226,32 @@ impl Cluster {
         &mut self.nats
     }
 
+    /// Where clients reach the bus.
+    pub fn bus_url(&self) -> &str {
+        self.nats.url()
+    }
+
+    /// From its next start on a process reaches the bus at `url`.
+    pub fn reroute(&self, name: &str, url: &str) {
+        self.configure(name, |config| {
+            let bus = config["bus"].as_table_mut().unwrap();
+            bus.insert("servers".to_owned(), vec![url].into());
+        });
+    }
+
+    /// Changes what a process reads at its next start.
+    pub fn configure(&self, name: &str, change: impl FnOnce(&mut toml::Table)) {
+        let path = self.layout().config(name);
+        let mut config = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+        change(&mut config);
+        std::fs::write(path, config.to_string()).unwrap();
+    }
+
+    /// What a process has said so far.
+    pub fn output(&self, name: &str) -> String {
+        std::fs::read_to_string(self.layout().output(name)).unwrap()
+    }
+
     /// How to reach the bus as one who may do anything.
     pub fn bus(&self) -> &mpic_runtime::config::BusConfig {
         self.nats.bus()

@@ -63,7 +63,7 @@ pub enum Hosts {
 pub struct Shape {
     /// Of the three servers of the bus.
     pub servers: usize,
-    /// Of the three coordinators.
+    /// Coordinators; on hosts of their own three at most.
     pub coordinators: usize,
     /// Processes that are not started.
     pub absent: &'static [&'static str],

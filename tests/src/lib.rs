@@ -18,6 +18,7 @@ pub mod foreign;
 pub mod generated;
 pub mod http_client;
 pub mod internet;
+pub mod link;
 pub mod load;
 pub mod log;
 pub mod messagepack;

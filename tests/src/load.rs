@@ -3,11 +3,13 @@
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::certification_authority::{CertificationAuthority, dns_01, http_01};
+use crate::certification_authority::{CertificationAuthority, carried, dns_01, http_01};
 use crate::process::eventually;
 use futures_util::{StreamExt, stream};
 use mpic_common::job::Job;
 use mpic_common::limits::BUDGET_MIN;
+use mpic_common::record::DecisionRecord;
+use mpic_common::wire::{Envelope, Kind, decode_body};
 use mpic_runtime::ca_client::{Recorded, SubmitError, Submitted};
 
 /// Jobs of one load.
@@ -45,6 +47,29 @@ pub async fn decisions_under<F: Future<Output = ()>>(
         decision(&job, submitted)
     };
     let load = stream::iter(0..JOBS).map(submit).buffer_unordered(IN_FLIGHT).collect();
+    tokio::join!(load, faults).0
+}
+
+/// Asks each of these jobs once, while `faults` come to pass; gives the decisions, one a job.
+///
+/// Panics where one is answered with anything else, or not at all: nobody repeats here.
+pub async fn asked_once_under<F: Future<Output = ()>>(
+    ca: &CertificationAuthority,
+    progress: &Progress,
+    job: impl Fn(usize) -> Job,
+    faults: F,
+) -> Vec<DecisionRecord> {
+    let ask = |number: usize| {
+        let submission = ca.submission(&job(number));
+        async move {
+            let octets = carried(&ca.ask_once(&submission).await);
+            progress.answered.fetch_add(1, Ordering::Relaxed);
+            let envelope = Envelope::parse(&octets, usize::MAX).unwrap();
+            assert_eq!(envelope.kind, Kind::Decision, "{} is not decided", submission.job);
+            decode_body(Kind::Decision, envelope.body).unwrap()
+        }
+    };
+    let load = stream::iter(0..JOBS).map(ask).buffer_unordered(IN_FLIGHT).collect();
     tokio::join!(load, faults).0
 }
 

@@ -76,6 +76,12 @@ impl PlayedAgent {
         tokio::time::timeout(PATIENCE, of_the_job).await.expect("an assignment in time")
     }
 
+    /// The next assignment, of whatever job.
+    pub async fn next_assignment(&mut self) -> Received {
+        let message = self.assignments.next().await.unwrap();
+        self.received(message)
+    }
+
     fn received(&self, message: Message) -> Received {
         let octets = message.payload.to_vec();
         let verified = Assignment::verify(&octets, &self.directory, SystemClock.now()).unwrap();

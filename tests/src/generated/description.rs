@@ -57,7 +57,8 @@ pub(super) fn fleet(
     for server in servers {
         place_server(hosts, server);
     }
-    list(&mut table, "coordinator").truncate(shape.coordinators);
+    let coordinator = |number| Value::Table(toml! { code = (format!("coordinator-{number}")) });
+    *list(&mut table, "coordinator") = (0..shape.coordinators).map(coordinator).collect();
     for (listed, code) in list(&mut table, "perspective").iter_mut().zip(PERSPECTIVES) {
         assert_eq!(listed["code"].as_str(), Some(code));
         place_agent(hosts, addresses, listed, code);

@@ -239,19 +239,20 @@ pub struct Decision {
 /// BR 3.2.2.9; each check has its own quorum, and the perspectives that corroborate both must meet
 /// it too.
 pub fn decide(case: &Case<'_>) -> Decision {
+    let corroborating: Vec<_> =
+        case.checks.values().map(|findings| case.corroborating(findings)).collect();
     let checks: BTreeMap<_, _> = case
         .checks
         .iter()
-        .map(|(check, findings)| {
-            let corroborating = case.corroborating(findings);
-            (*check, case.decide_check(&corroborating, findings.primary_passed))
+        .zip(&corroborating)
+        .map(|((check, findings), corroborating)| {
+            (*check, case.decide_check(corroborating, findings.primary_passed))
         })
         .collect();
     let both = (case.checks.len() > 1).then(|| {
-        let everywhere = |code: &&PerspectiveId| {
-            case.checks.values().all(|findings| case.corroborating(findings).contains(*code))
-        };
-        let corroborating = case.cohort.keys().filter(everywhere).collect();
+        let everywhere =
+            |code: &&PerspectiveId| corroborating.iter().all(|codes| codes.contains(code));
+        let corroborating: Vec<_> = case.cohort.keys().filter(everywhere).collect();
         let primary_passed = case.checks.values().all(|findings| findings.primary_passed);
         case.decide_check(&corroborating, primary_passed)
     });
@@ -263,7 +264,7 @@ pub fn decide(case: &Case<'_>) -> Decision {
 
 impl<'a> Case<'a> {
     /// The members of the cohort that corroborate; without a primary that passed, none does.
-    fn corroborating(&self, findings: &Findings) -> BTreeSet<&'a PerspectiveId> {
+    fn corroborating(&self, findings: &Findings) -> Vec<&'a PerspectiveId> {
         let corroborates = |code: &&PerspectiveId| {
             findings.primary_passed && findings.remotes.get(*code) == Some(&Finding::Corroborate)
         };
@@ -272,7 +273,7 @@ impl<'a> Case<'a> {
 
     fn decide_check(
         &self,
-        corroborating: &BTreeSet<&PerspectiveId>,
+        corroborating: &[&PerspectiveId],
         primary_passed: bool,
     ) -> CheckDecision {
         let quorum = Quorum { corroborating: corroborating.len(), cohort: self.cohort.len() };
@@ -288,11 +289,7 @@ impl<'a> Case<'a> {
         CheckDecision { quorum, outcome, shortfalls }
     }
 
-    fn shortfalls(
-        &self,
-        row: Requirement,
-        corroborating: &BTreeSet<&PerspectiveId>,
-    ) -> Vec<Shortfall> {
+    fn shortfalls(&self, row: Requirement, corroborating: &[&PerspectiveId]) -> Vec<Shortfall> {
         let cohort = self.cohort.len();
         let corroborations = corroborating.len();
         let registries: BTreeSet<_> =

@@ -15,6 +15,9 @@ use tokio_util::sync::CancellationToken;
 /// 16 random octets.
 pub type Token = [u8; 16];
 
+/// Boxed, since a channel reserves room for 32 of whatever it carries, and there is one a question.
+type Sender = mpsc::Sender<Box<Message>>;
+
 type Slots = Arc<Mutex<BTreeMap<Token, Slot>>>;
 
 /// Who waits for a token, and on which subject alone: what comes on another's, such as that of
@@ -22,7 +25,7 @@ type Slots = Arc<Mutex<BTreeMap<Token, Slot>>>;
 #[derive(Debug, Clone)]
 struct Slot {
     subject: Subject,
-    sender: mpsc::Sender<Message>,
+    sender: Sender,
 }
 
 /// Hands each message to who waits for its token.
@@ -36,8 +39,8 @@ pub struct Multiplexer {
 pub struct Answers {
     slots: Slots,
     tokens: Vec<Token>,
-    sender: mpsc::Sender<Message>,
-    receiver: mpsc::Receiver<Message>,
+    sender: Sender,
+    receiver: mpsc::Receiver<Box<Message>>,
 }
 
 /// Why nobody reads an answer.
@@ -74,7 +77,7 @@ impl Multiplexer {
                 token(&message.subject).and_then(|token| lock(&self.slots).get(&token).cloned());
             match slot.filter(|slot| slot.subject == message.subject) {
                 Some(slot) => {
-                    if slot.sender.try_send(message).is_err() {
+                    if slot.sender.try_send(Box::new(message)).is_err() {
                         unread(Unread::TooMany);
                     }
                 }
@@ -107,12 +110,12 @@ impl Answers {
 
     /// An answer that is there already.
     pub fn try_next(&mut self) -> Option<Message> {
-        self.receiver.try_recv().ok()
+        self.receiver.try_recv().ok().map(|message| *message)
     }
 
     /// The next answer. It waits for ever where none comes.
     pub async fn next(&mut self) -> Option<Message> {
-        self.receiver.recv().await
+        self.receiver.recv().await.map(|message| *message)
     }
 }
 

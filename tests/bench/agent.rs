@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use mpic_common::challenge::Challenge;
-use mpic_common::code::PerspectiveId;
 use mpic_common::job::Job;
 use mpic_common::octets::Hash;
 use mpic_internet::config::{Page, PageFault};
@@ -15,6 +14,8 @@ use mpic_tests::played::PlayedCoordinator;
 use tokio::time::Instant;
 
 use crate::cpu;
+use crate::load::{share, sorted_ms};
+use crate::process::{memory_mib, restart_with};
 
 const SITE: &str = "honest.example";
 const TARPIT: &str = "tarpit.example";
@@ -39,6 +40,7 @@ struct Bench {
 /// Prints everything.
 pub(crate) async fn run() {
     let mut bench = Bench::start().await;
+    println!("\nOne agent at rest holds {:.1} MiB.", memory_mib(bench.pid()));
     bench.costs().await;
     bench.tarpits().await;
 }
@@ -52,13 +54,14 @@ impl Bench {
         let choices = Choices { remotes: 6, ..Choices::of(content) };
         let mut cluster = Cluster::start_with(choices.without([COORDINATOR])).await;
         let perspective = cluster.remotes().remove(0);
-        raise_limit(&mut cluster, &perspective).await;
+        let name = agent(perspective.as_str());
+        restart_with(&mut cluster, &name, |config| config.extend(limits())).await;
         let coordinator = PlayedCoordinator::of(&cluster, COORDINATOR, &perspective).await;
-        Self { cluster, coordinator, agent: agent(perspective.as_str()) }
+        Self { cluster, coordinator, agent: name }
     }
 
-    fn pid(&self) -> String {
-        self.cluster.process(&self.agent).pid().to_string()
+    fn pid(&self) -> u32 {
+        self.cluster.process(&self.agent).pid()
     }
 
     async fn ask(&self, job: &Job) -> String {
@@ -80,9 +83,9 @@ impl Bench {
         for (name, job) in checks {
             self.passes(&job()).await;
             self.repeat(job, Duration::from_secs(1)).await;
-            let before = cpu::seconds(&self.pid());
+            let before = cpu::seconds(&self.pid().to_string());
             let (count, elapsed) = self.repeat(job, MEASURED).await;
-            let each = (cpu::seconds(&self.pid()) - before) * 1e3 / f64::from(count);
+            let each = (cpu::seconds(&self.pid().to_string()) - before) * 1e3 / f64::from(count);
             let ratio = each / *of_caa.get_or_insert(each);
             let per_second = f64::from(count) / elapsed.as_secs_f64();
             println!("{name:<12} {per_second:>9.0} {each:>14.3} {ratio:>11.1}x");
@@ -122,14 +125,14 @@ impl Bench {
 
     /// Memory with checks in tarpits, and how long others take meanwhile.
     async fn tarpits(&mut self) {
-        let idle = memory_mib(&self.pid());
+        let idle = memory_mib(self.pid());
         let (alone, _) = self.beside().await;
         for _ in 0..TRAPPED {
             self.ask(&validation_alone(http_01(TARPIT))).await;
         }
         let (among, released) = self.beside().await;
         let trapped = TRAPPED - released;
-        let memory = memory_mib(&self.pid());
+        let memory = memory_mib(self.pid());
         for _ in 0..trapped {
             self.coordinator.reply().await;
         }
@@ -140,8 +143,8 @@ impl Bench {
             println!("{name:<24} {alone:>9.1} {among:>9.1} {:>6.1}x", among / alone);
         };
         row("resident memory, MiB", idle, memory);
-        row("median of CAA, ms", at(&alone, 50), at(&among, 50));
-        row("slowest tenth of CAA, ms", at(&alone, 90), at(&among, 90));
+        row("median of CAA, ms", share(&alone, 50), share(&among, 50));
+        row("slowest tenth of CAA, ms", share(&alone, 90), share(&among, 90));
     }
 
     /// How long CAA checks take one after the other, sorted; and how many other replies came.
@@ -153,10 +156,9 @@ impl Bench {
             while self.coordinator.reply().await.subject.as_str() != reply_to {
                 others += 1;
             }
-            latencies.push(asked.elapsed().as_secs_f64() * 1e3);
+            latencies.push(asked.elapsed());
         }
-        latencies.sort_by(f64::total_cmp);
-        (latencies, others)
+        (sorted_ms(&latencies), others)
     }
 }
 
@@ -168,28 +170,9 @@ fn tls_alpn_01() -> Job {
     ))
 }
 
-/// Lets the perspective's agent take more jobs than it does by default.
-async fn raise_limit(cluster: &mut Cluster, perspective: &PerspectiveId) {
-    let name = agent(perspective.as_str());
-    let file = cluster.layout().config(&name);
-    let mut config: toml::Table = toml::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+/// Lets an agent take more jobs than it does by default.
+fn limits() -> toml::Table {
     let jobs = i64::try_from(TRAPPED + IN_FLIGHT).unwrap();
     let limits = toml::Table::from_iter([("concurrent_jobs".to_owned(), jobs.into())]);
-    config.insert("limits".to_owned(), limits.into());
-    std::fs::write(&file, config.to_string()).unwrap();
-    cluster.terminate(&name).await;
-    cluster.start_process(&name).await;
-}
-
-/// What share of sorted figures lies below, in percent.
-fn at(sorted: &[f64], share: usize) -> f64 {
-    *sorted.get(sorted.len() * share / 100).unwrap()
-}
-
-/// Resident memory of a process, from `/proc/PID/status`.
-fn memory_mib(pid: &str) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    let kib: f64 = line.trim().strip_suffix(" kB").unwrap().parse().unwrap();
-    kib / 1024.0
+    toml::Table::from_iter([("limits".to_owned(), limits.into())])
 }

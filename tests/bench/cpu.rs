@@ -57,3 +57,10 @@ pub(crate) fn seconds(pid: &str) -> f64 {
     let ticks = |number: usize| fields.get(number - 3).unwrap().parse::<f64>().unwrap();
     (ticks(14) + ticks(15)) / TICKS_PER_SECOND
 }
+
+/// CPU time of this thread in seconds, to the nanosecond, from `/proc/thread-self/schedstat`.
+pub(crate) fn of_this_thread() -> f64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    let nanoseconds: f64 = stat.split_whitespace().next().unwrap().parse().unwrap();
+    nanoseconds / 1e9
+}

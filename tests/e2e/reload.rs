@@ -7,6 +7,7 @@ use mpic_common::limits::DIRECTORY_OCTETS_MAX;
 use mpic_common::octets::Hash;
 use mpic_common::policy::Outcome;
 use mpic_common::record::DecisionRecord;
+use mpic_common::subject;
 use mpic_common::wire::{Envelope, Kind, decode_body, encode_body, envelope};
 use mpic_runtime::clock::{Clock, SystemClock};
 use mpic_runtime::keys;
@@ -47,6 +48,26 @@ async fn a_new_directory_document_holds_without_a_restart() {
     let decision = ca.decision(&unanimous(caa(SITE), 7)).await.decision;
     assert_eq!((decision.outcome, missing(&decision, &other)), (Outcome::Corroborate, None));
     cluster.audited(&ca).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_document_revokes_is_dropped_though_the_stream_never_takes_the_document() {
+    let choices = Choices { remotes: 8, ..Choices::of(Content::new().honest(SITE)) };
+    let cluster = Cluster::start_with(choices).await;
+    let ca = CertificationAuthority::of(&cluster).await;
+    let before = ca.decision(&caa(SITE)).await.decision;
+    let revoked = REMOTE.parse().unwrap();
+    assert!(before.cohort.contains(&revoked));
+    let jetstream = cluster.jetstream().await;
+    let stream = jetstream.get_stream(subject::AUDIT_STREAM).await.unwrap();
+    let mut config = stream.cached_info().config.clone();
+    config.subjects = [subject::AUDIT_DECISIONS, subject::AUDIT_LATE].map(str::to_owned).to_vec();
+    jetstream.update_stream(&config).await.unwrap();
+
+    publish(&cluster, &revoking(document(&cluster)));
+    let decision = first(&ca, |decision| !decision.cohort.contains(&revoked)).await;
+    assert_eq!((decision.cohort.len(), decision.outcome), (7, Outcome::Corroborate));
+    assert_eq!(decision.directory_hash, before.directory_hash, "the one in force, less the key");
 }
 
 fn document(cluster: &Cluster) -> DirectoryDocument {

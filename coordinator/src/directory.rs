@@ -157,7 +157,7 @@ async fn publish(document: &Document, recorder: &Recorder) -> Result<(), Publish
                 tracing::info!(why, "another directory document came first");
                 tokio::time::sleep(PUBLISH_PAUSE).await;
             }
-            recorded => return Ok(recorded.map(|_| ())?),
+            other => return Ok(other.map(|_| ())?),
         }
     }
 }

@@ -114,7 +114,7 @@ async fn the_stream_is_told_after_which_message_alone_it_is_to_take_this() {
         let (_, sent) = tokio::join!(recording, world.published.recv());
         let headers = sent.unwrap().headers.unwrap();
         let told = headers.get(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE);
-        assert_eq!(told.map(|value| value.as_str()), header);
+        assert_eq!(told.map(async_nats::HeaderValue::as_str), header);
         while world.published.try_recv().is_ok() {}
     }
 }

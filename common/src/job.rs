@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use parse::id_of;
+pub use parse::{id_of, without_checks};
 
 use crate::challenge::Challenge;
 use crate::code::CaId;

@@ -238,7 +238,7 @@ pub struct RefusalRecord {
     pub code: RefusalCode,
     /// Every error of the job.
     pub errors: Vec<FieldError>,
-    /// The cohort, where one was selected.
+    /// The remotes that would have been asked, where only what was asked of them is wrong.
     pub cohort: Option<Vec<PerspectiveId>>,
     /// When the same octets may be sent again; nil for never.
     pub retry_after_ms: Option<u64>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::civil::Date;
 
-use mpic_common::code::CaId;
+use mpic_common::code::{CaId, PerspectiveId};
 use mpic_common::directory::Directory;
 use mpic_common::job::{self, FieldError, Job, JobId};
 use mpic_common::limits::{CLOCK_SKEW, JOB_LIFETIME, JOB_OCTETS_MAX};
@@ -48,12 +48,14 @@ pub struct Refusal {
     pub digest: Hash,
     /// Every error.
     pub errors: Vec<FieldError>,
+    /// The remotes that would have been asked, where only what was asked of them is wrong.
+    pub cohort: Option<Vec<PerspectiveId>>,
 }
 
 impl Refusal {
     /// A refusal of a job that could be read.
     pub fn of(admitted: &Admitted, code: RefusalCode, errors: Vec<FieldError>) -> Self {
-        Self { code, job: Some(admitted.job.id), digest: admitted.digest, errors }
+        Self { code, job: Some(admitted.job.id), digest: admitted.digest, errors, cohort: None }
     }
 }
 
@@ -71,7 +73,7 @@ pub fn admit(
         .map_err(|error| unreadable(&error))?;
     let digest = envelope.digest();
     let id = job::id_of(envelope.body);
-    let refuse = |code, errors| Refusal { code, job: id, digest, errors };
+    let refuse = |code, errors| Refusal { code, job: id, digest, errors, cohort: None };
     let job =
         Job::parse(envelope.body).map_err(|errors| refuse(RefusalCode::Invalid, few(errors)))?;
     if job.ca != *ca {
@@ -96,7 +98,7 @@ fn unreadable(error: &Malformed) -> Refusal {
         _ => RefusalCode::Malformed,
     };
     let errors = vec![FieldError::new("job", "", error)];
-    Refusal { code, job: None, digest: Hash::ZERO, errors }
+    Refusal { code, job: None, digest: Hash::ZERO, errors, cohort: None }
 }
 
 /// An older question is a new job; one from the future has a clock that is wrong.

@@ -18,11 +18,14 @@ use tracing::field::{Empty, display};
 use tracing::{Instrument, Span};
 
 use mpic_common::code::{CaId, PerspectiveId};
-use mpic_common::job::PrimaryMode;
-use mpic_common::limits::{BUDGET, PUBLISH_AGE_MAX};
+use mpic_common::directory::Directory;
+use mpic_common::job::{self, PrimaryMode};
+use mpic_common::limits::{BUDGET, JOB_OCTETS_MAX, PUBLISH_AGE_MAX};
 use mpic_common::record::{DecisionRecord, RefusalCode};
+use mpic_common::selection::{seed, select};
 use mpic_common::subject;
 use mpic_common::time::UnixMs;
+use mpic_common::wire::Envelope;
 use mpic_runtime::bus::Bus;
 use mpic_runtime::clock::Clock;
 use mpic_runtime::nats::BusError;
@@ -39,7 +42,6 @@ use crate::known::{InFlight, Known, Met};
 use crate::perspectives::Perspectives;
 use crate::recorder::{Publication, RecordError, Recorder, Standing};
 use crate::refusals::Refusals;
-use mpic_common::selection::{seed, select};
 
 /// Everything that a job needs of its coordinator.
 pub struct Intake<P, C> {
@@ -167,7 +169,28 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
 
     fn admit(&self, request: &Request, now: UnixMs) -> Result<Admitted, Refusal> {
         let directory = self.directories.current();
-        admit(&request.payload, &request.ca, &directory, &self.allowed, now)
+        admit(&request.payload, &request.ca, &directory, &self.allowed, now).map_err(|refusal| {
+            let cohort = self.would_be_asked(request, &refusal, &directory, now);
+            Refusal { cohort, ..refusal }
+        })
+    }
+
+    /// Whom the job would have been asked of, where it is invalid and says for which identifier.
+    fn would_be_asked(
+        &self,
+        request: &Request,
+        refusal: &Refusal,
+        directory: &Directory,
+        at: UnixMs,
+    ) -> Option<Vec<PerspectiveId>> {
+        if refusal.code != RefusalCode::Invalid {
+            return None;
+        }
+        let envelope = Envelope::parse(&request.payload, JOB_OCTETS_MAX).ok()?;
+        let job = job::without_checks(envelope.body).filter(|job| job.ca == request.ca)?;
+        let seed = seed(&self.secret, &job.id);
+        let cohort = select(&job, directory, &self.primary, at, seed).ok()?;
+        Some(cohort.remotes().keys().cloned().collect())
     }
 
     /// One job, from admission to what comes late.

@@ -21,7 +21,7 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 # The stop times of docs/OPERATING.md, in seconds.
-STOPS = {"agent": 25, "coordinator": 80, "audit": 30}
+STOPS = {"agent": 25, "coordinator": 80, "audit": 30, "gateway": 40}
 wrong = []
 
 
@@ -242,7 +242,7 @@ def units():
             # Instances of templates; a program that is there, since ours is not installed here.
             unit = pathlib.Path(directory) / path.name.replace("@", "@instance")
             text = path.read_text(encoding="utf-8")
-            kind = re.search(r"mpic-(agent|coordinator|audit)", path.name)[1]
+            kind = re.search(r"mpic-(agent|coordinator|audit|gateway)", path.name)[1]
             demand(f"TimeoutStopSec={STOPS[kind]}\n" in text, f"{path.name}: time to stop")
             program = re.search(r"ExecStart=(\S+)", text)[1]
             demand(program == f"/usr/bin/mpic-{kind}", f"{path.name} starts {program}")

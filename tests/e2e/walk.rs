@@ -67,7 +67,7 @@ async fn jobs_are_walked_from_question_to_log() {
         the_state_of_dnssec_is_in_the_observation,
         the_remotes_are_asked_after_the_primary_or_together_with_it,
         with_together_a_primary_that_fails_refuses_all_the_same,
-        an_external_primary_without_a_place_is_refused,
+        with_an_external_primary_the_remotes_alone_are_asked,
         a_mailbox_is_judged_by_issuemail_alone,
         a_wildcard_is_judged_by_issuewild_and_the_name_itself_by_issue,
         a_job_may_be_stricter_than_the_policy,
@@ -224,12 +224,16 @@ fn assignments(decision: &DecisionRecord) -> Vec<Assignment> {
     decision.assignments.iter().map(|octets| body(&octets.0)).collect()
 }
 
-async fn an_external_primary_without_a_place_is_refused(_: &Cluster, ca: &CertificationAuthority) {
+async fn with_an_external_primary_the_remotes_alone_are_asked(
+    _: &Cluster,
+    ca: &CertificationAuthority,
+) {
     let job = Job { primary: PrimaryMode::External, ..dns_01("honest.example") };
-    let refusal = ca.refusal(&ca.submission(&job)).await;
-    assert_eq!(refusal.code, RefusalCode::NoCohort);
-    assert_eq!((refusal.job, refusal.retry_after_ms), (Some(job.id), Some(30_000)));
-    assert!(refusal.errors[0].reason.contains("primary"), "{:?}", refusal.errors);
+    let decision = ca.decision(&job).await.decision;
+    assert_eq!(decision.outcome, Outcome::Corroborate);
+    assert_eq!(decision.primary.source, PrimarySource::External);
+    assert_eq!(decision.primary.perspective, None);
+    assert_eq!((decision.cohort.len(), decision.replies.len()), (6, 6));
 }
 
 async fn a_mailbox_is_judged_by_issuemail_alone(cluster: &Cluster, ca: &CertificationAuthority) {

@@ -286,7 +286,8 @@ class Log:
         code, reply = element["perspective"], Envelope(element["reply"], "reply")
         demand(code in asked, f"{code} replied and was not asked")
         body, received = reply.body, element["received_ms"]
-        reply.verify(directory.key(reply, "agent", code, body["ended_ms"]), asked[code])
+        for at in (received, body["ended_ms"]):
+            reply.verify(directory.key(reply, "agent", code, at), asked[code])
         self.check_carried(reply, body["ended_ms"])
         role = "primary" if code == decision["primary"]["perspective"] else "remote"
         said = [body[name] for name in ("perspective", "role", "job", "job_digest", "identifier")]

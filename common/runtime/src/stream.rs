@@ -1,6 +1,9 @@
 //! The stream of records and its consumer: how provisioning makes them, and what every process
 //! that relies on them checks first.
 
+use std::time::Duration;
+
+use async_nats::jetstream::context::{GetStreamError, GetStreamErrorKind};
 use async_nats::jetstream::{self, consumer, stream};
 
 use mpic_common::limits::DUPLICATE_WINDOW;
@@ -63,7 +66,7 @@ pub fn audit_config(octets_max: i64, replicas: usize) -> stream::Config {
         num_replicas: replicas,
         max_bytes: octets_max,
         max_consumers: 64,
-        max_age: std::time::Duration::from_secs(3 * 24 * 3_600),
+        max_age: Duration::from_secs(3 * 24 * 3_600),
         duplicate_window: DUPLICATE_WINDOW,
         max_message_size: MESSAGE_OCTETS_MAX,
         deny_delete: true,
@@ -78,7 +81,7 @@ pub fn consumer_config() -> consumer::pull::Config {
         durable_name: Some(subject::AUDIT_CONSUMER.to_owned()),
         deliver_policy: consumer::DeliverPolicy::All,
         ack_policy: consumer::AckPolicy::All,
-        ack_wait: std::time::Duration::from_secs(30),
+        ack_wait: Duration::from_secs(30),
         max_deliver: -1,
         max_ack_pending: 4_096,
         max_waiting: 8,
@@ -125,10 +128,29 @@ pub async fn provision(
     check_audit(context).await.map(drop)
 }
 
+/// How often the stream is asked for, and the pause before it is again.
+const ASKS_MAX: usize = 4;
+const ASK_PAUSE: Duration = Duration::from_millis(500);
+
+/// The stream of records. Servers that are choosing a leader do not answer for a while.
+async fn get_audit(context: &jetstream::Context) -> Result<stream::Stream, GetStreamError> {
+    for _ in 1..ASKS_MAX {
+        match context.get_stream(subject::AUDIT_STREAM).await {
+            Err(error) if error.kind() == GetStreamErrorKind::Request => {
+                tracing::info!(%error, "the stream does not answer");
+                tokio::time::sleep(ASK_PAUSE).await;
+            }
+            got => return got,
+        }
+    }
+    context.get_stream(subject::AUDIT_STREAM).await
+}
+
 /// The state of the stream of records, once its settings are those on which evidence rests.
 pub async fn check_audit(context: &jetstream::Context) -> Result<stream::Info, StreamError> {
-    let stream = context.get_stream(subject::AUDIT_STREAM).await.map_err(|error| {
-        StreamError::Ask { what: subject::AUDIT_STREAM.to_owned(), why: error.to_string() }
+    let stream = get_audit(context).await.map_err(|error| StreamError::Ask {
+        what: subject::AUDIT_STREAM.to_owned(),
+        why: error.to_string(),
     })?;
     let info = stream.cached_info().clone();
     let (found, expected) =

@@ -195,6 +195,19 @@ fn a_job_of_every_method_is_parsed_as_it_is_encoded() {
 }
 
 #[test]
+fn who_would_be_asked_can_be_told_of_a_job_whose_checks_are_wrong() {
+    let mut job = http_01_job("honest.example");
+    job.identifier = Identifier::parse("*.honest.example").unwrap();
+    let body = job.to_body();
+    assert!(Job::parse(&body).is_err());
+    let known = without_checks(&body).unwrap();
+    assert_eq!((known.dcv, known.caa), (None, None));
+    let told = (known.id, &known.ca, &known.identifier, known.primary, known.stricter);
+    assert_eq!(told, (job.id, &job.ca, &job.identifier, job.primary, job.stricter));
+    assert_eq!(without_checks(b"no job"), None);
+}
+
+#[test]
 fn several_accounts_need_a_primary_that_is_asked() {
     let uri = |text: &str| text.to_owned().try_into().unwrap();
     let account_uris = vec![uri("https://ca.example/acct/1"), uri("https://ca.example/acct/2")];

@@ -167,6 +167,7 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
                 job: None,
                 digest: Hash::ZERO,
                 errors: Vec::new(),
+                cohort: None,
             };
             let (record, _) = self.refusal_answer(&ca, &refusal, count);
             let publication = Publication {
@@ -190,7 +191,7 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
             coordinator: self.asker.coordinator.clone(),
             code: refusal.code,
             errors: refusal.errors.clone(),
-            cohort: None,
+            cohort: refusal.cohort.clone(),
             retry_after_ms: refusal.code.retry_after_ms(),
             at_ms: self.asker.clock.now(),
             count,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::subscriber::Interest;
-use tracing::{Event, Level, Metadata};
+use tracing::{Level, Metadata};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Filter};
 
@@ -17,7 +17,7 @@ use tracing_subscriber::layer::{Context, Filter};
 pub(super) struct Limit(Mutex<BTreeMap<Place, Lines>>);
 
 /// Where a line is written: there are as many as the code has.
-type Place = (Option<&'static str>, Option<u32>, &'static str);
+type Place = (String, Option<u32>);
 
 #[derive(Debug)]
 struct Lines {
@@ -39,8 +39,8 @@ pub(crate) fn left_out() -> u64 {
 
 impl Limit {
     /// Whether one more line of this place is written.
-    fn admits(&self, metadata: &'static Metadata<'static>) -> bool {
-        let place = (metadata.file(), metadata.line(), metadata.name());
+    fn admits(&self, metadata: &Metadata<'_>) -> bool {
+        let place = (metadata.target().to_owned(), metadata.line());
         let (now, mut all) =
             (Instant::now(), self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let lines = all.entry(place).or_insert(Lines { since: now, count: 0 });
@@ -52,27 +52,28 @@ impl Limit {
     }
 }
 
+/// Lines below a warning come one a job that is taken, which is bounded; or were asked for.
+fn is_bounded(metadata: &Metadata<'_>) -> bool {
+    metadata.is_event() && *metadata.level() <= Level::WARN
+}
+
 impl<S> Filter<S> for Limit {
-    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        true
+    // Called once an event. A refusal in `event_enabled` would leave the registry's own note of who
+    // is enabled behind, on which it panics in debug builds.
+    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        let is_written = !is_bounded(metadata) || self.admits(metadata);
+        if !is_written {
+            LEFT_OUT.fetch_add(1, Ordering::Relaxed);
+        }
+        is_written
     }
 
-    fn callsite_enabled(&self, _: &'static Metadata<'static>) -> Interest {
-        Interest::always()
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if is_bounded(metadata) { Interest::sometimes() } else { Interest::always() }
     }
 
     // Without a hint the filter's own would be of no use, and every line would be looked at.
     fn max_level_hint(&self) -> Option<LevelFilter> {
         Some(LevelFilter::TRACE)
-    }
-
-    fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
-        let metadata = event.metadata();
-        // Lines below a warning come one a job that is taken, which is bounded; or were asked for.
-        let is_written = *metadata.level() > Level::WARN || self.admits(metadata);
-        if !is_written {
-            LEFT_OUT.fetch_add(1, Ordering::Relaxed);
-        }
-        is_written
     }
 }

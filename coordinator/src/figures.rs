@@ -148,8 +148,7 @@ impl Exchanges {
                 let replies = Metric::count("mpic_replies_total", count);
                 metrics.push(replies.of("perspective", perspective).of("outcome", outcome));
             }
-            let durations = exchange.durations.clone();
-            let span = Metric::durations("mpic_reply_duration_seconds", durations);
+            let span = Metric::durations("mpic_reply_duration_seconds", exchange.durations);
             metrics.push(span.of("perspective", perspective));
         }
         metrics

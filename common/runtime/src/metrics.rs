@@ -30,7 +30,7 @@ pub enum Value {
 }
 
 /// How long things took: a count for each bound, of what took no longer than that.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Histogram {
     /// Up to each bound, what is up to the one before left out; the last is above them all.
     counts: [u64; BOUNDS.len() + 1],
@@ -118,6 +118,10 @@ impl Metric {
     fn write(&self, text: &mut String) {
         let name = self.name;
         match &self.value {
+            // Without a sign it is Rust's spelling alone.
+            Value::Number(f64::INFINITY) => {
+                let _ = writeln!(text, "{name}{} +Inf", self.labels(None));
+            }
             Value::Number(number) => {
                 let _ = writeln!(text, "{name}{} {number}", self.labels(None));
             }
@@ -184,15 +188,19 @@ mod tests {
         let dropped =
             |reason: &str| Metric::new("mpic_agent_dropped_total", 2.0).of("reason", reason);
         let inflight = Metric::new("mpic_agent_inflight", 0.5);
+        let capacity = Metric::new("mpic_agent_capacity", f64::INFINITY);
         assert_eq!(
-            text(&[dropped("expired"), inflight, dropped("a\"b\\\n")]),
+            text(&[dropped("expired"), inflight, dropped("a\"b\\\n"), capacity]),
             "# HELP mpic_agent_dropped_total Assignments that are dropped without an answer.\n\
              # TYPE mpic_agent_dropped_total counter\n\
              mpic_agent_dropped_total{reason=\"expired\"} 2\n\
              mpic_agent_dropped_total{reason=\"a\\\"b\\\\\\n\"} 2\n\
              # HELP mpic_agent_inflight Jobs at work.\n\
              # TYPE mpic_agent_inflight gauge\n\
-             mpic_agent_inflight 0.5\n"
+             mpic_agent_inflight 0.5\n\
+             # HELP mpic_agent_capacity Above so many it is busy.\n\
+             # TYPE mpic_agent_capacity gauge\n\
+             mpic_agent_capacity +Inf\n"
         );
     }
 

@@ -9,13 +9,17 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
+use mpic_common::limits::RECORD_OCTETS_MAX;
 use mpic_common::time::UnixMs;
+use mpic_common::wire::{Envelope, Kind};
 use mpic_runtime::clock::Clock;
+use mpic_runtime::metrics::Histogram;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use self::order::in_order;
+use crate::genesis::OwnEntry;
 use crate::log::{Log, LogError, Step, Steps};
 use crate::source::Source;
 
@@ -43,7 +47,7 @@ pub trait Acknowledge: Send + 'static {
 }
 
 /// How far the log is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Progress {
     /// The number of entries.
     pub size: u64,
@@ -53,6 +57,12 @@ pub struct Progress {
     pub commit: Option<Commit>,
     /// Acks without an answer.
     pub acks_failed: u64,
+    /// How long commits took.
+    pub commits: Histogram,
+    /// Entries added that are no record.
+    pub foreign: u64,
+    /// Entries added that stand for lost messages.
+    pub gaps: u64,
 }
 
 /// One commit.
@@ -147,6 +157,7 @@ async fn run<L: Log, A: Acknowledge, S: Source, C: Clock>(
         let entries = in_order(&mut log, &stream, messages).await?;
         reached(&stream.steps, Step::Ordered)?;
         let (began, count) = (Instant::now(), entries.len() as u64);
+        let (gaps, foreign) = strangers(&entries);
         log.append(entries).await?;
         let commit = Commit { took: began.elapsed(), entries: count };
         let is_acked = match last {
@@ -157,13 +168,39 @@ async fn run<L: Log, A: Acknowledge, S: Source, C: Clock>(
         log.tidy().await?;
         progress.send_modify(|progress| {
             progress.size = log.size();
-            progress.committed_at = Some(stream.clock.now());
-            progress.commit = Some(commit);
+            if commit.entries > 0 {
+                progress.committed_at = Some(stream.clock.now());
+                progress.commit = Some(commit);
+                progress.commits.observe(commit.took);
+            }
+            progress.gaps += gaps;
+            progress.foreign += foreign;
             progress.acks_failed += u64::from(!is_acked);
         });
         tracing::debug!(size = log.size(), is_acked, "batch committed");
     }
     Ok(())
+}
+
+/// How many entries stand for lost messages, and how many are no record. For operators to know of:
+/// all of them are logged as they are.
+fn strangers(entries: &[Bytes]) -> (u64, u64) {
+    let (mut gaps, mut foreign) = (0, 0);
+    for entry in entries {
+        match Envelope::parse(entry, RECORD_OCTETS_MAX).map(|envelope| envelope.kind) {
+            Ok(
+                Kind::Decision
+                | Kind::Late
+                | Kind::Superseded
+                | Kind::Refusal
+                | Kind::Directory
+                | Kind::Note,
+            ) => {}
+            Err(_) if matches!(OwnEntry::decode(entry), Ok(OwnEntry::Gap(_))) => gaps += 1,
+            _ => foreign += 1,
+        }
+    }
+    (gaps, foreign)
 }
 
 /// The messages, and what acks the highest of them.

@@ -1,6 +1,7 @@
 //! Why `mpic-audit` ends, as the code that tells the service manager what to do.
 
 use mpic_audit::appender::AppendError;
+use mpic_audit::conflict::Conflict;
 use mpic_audit::startup::StartError;
 use mpic_runtime::process::{EXIT_DENIED, is_denied};
 use mpic_runtime::supervisor::Ended;
@@ -18,6 +19,17 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// What contradicts the log, where that is why.
+    pub(crate) fn conflict(&self) -> Option<Conflict> {
+        match self {
+            Self::Start(error) => Conflict::of_start(error),
+            Self::Run(Ended::Failed { source, .. }) => {
+                source.downcast_ref::<AppendError>().and_then(Conflict::of_append)
+            }
+            Self::Run(_) => None,
+        }
+    }
+
     /// 70 evidence conflict, 74 I/O, 75 temporary, 77 denied by the bus, 78 configuration.
     pub(crate) fn code(&self) -> u8 {
         match self {

@@ -1,11 +1,13 @@
 //! `mpic-audit`, the audit consumer: wiring only.
 
 mod arguments;
+mod ending;
 mod exit;
 
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::{Client, jetstream};
@@ -14,6 +16,7 @@ use mpic_audit::background;
 use mpic_audit::config::Config;
 use mpic_audit::consumer::{self, Limits};
 use mpic_audit::log::Log as _;
+use mpic_audit::metrics::{self, Observed};
 use mpic_audit::prover::{Desk, Prover};
 use mpic_audit::startup::{self, StartError, Started};
 use mpic_audit::status::{self, Reporter, Status};
@@ -58,6 +61,17 @@ fn configure() -> Result<(Arguments, Config), Box<dyn Error>> {
 }
 
 async fn serve(arguments: Arguments, config: Config) -> Result<(), Exit> {
+    let listen = config.health_listen;
+    let ended = work(arguments, config).await;
+    if let Err(exit) = &ended
+        && let Some(conflict) = exit.conflict()
+    {
+        ending::tell(conflict, exit, listen).await;
+    }
+    ended
+}
+
+async fn work(arguments: Arguments, config: Config) -> Result<(), Exit> {
     let steps = arguments.steps.clone();
     let (client, events) = connect(&config).await.map_err(StartError::from)?;
     let mut context = jetstream::new(client.clone());
@@ -113,6 +127,8 @@ async fn run(
     let prover = Prover::subscribe(client.clone(), Arc::clone(&desk)).await;
     let prover = prover.map_err(StartError::from)?;
     let (tell, told) = watch::channel(None);
+    let damage = background::verify_once(config.directory(), key);
+    let seen = Seen { progress: progress.clone(), told: told.clone(), damage };
     let asked = Asked { desk, progress: progress.clone(), told };
     let discovery = discovery(&client, &config, asked).await.map_err(StartError::from)?;
     let reporter = Reporter {
@@ -140,11 +156,10 @@ async fn run(
     let own = Own { role: "audit", code: String::new() };
     let bus = Arc::new(BusHealth::default());
     supervisor.spawn("bus", nats::watch(client.clone(), events, Arc::clone(&bus), stop.clone()));
-    let health = health(Arc::clone(&bus));
+    let health = health(Arc::clone(&bus), seen);
     supervisor.spawn("http", health_server::run(config.health_listen, health, stop.clone()));
     nats::settle(&client, &own, &bus).await.map_err(StartError::from)?;
     supervisor.spawn("echo", nats::beat(client, own, bus, stop));
-    background::verify_once(config.directory(), key);
     let (size, root) = head.unzip();
     readiness::notify();
     let root = root.map(tracing::field::display);
@@ -188,8 +203,26 @@ async fn discovery(
     Discovery::subscribe(client.clone(), service, endpoint, SystemClock.now(), stats).await
 }
 
-fn health(bus: Arc<BusHealth>) -> impl Fn() -> Health + Send + Sync + 'static {
-    move || health_server::of_bus(&bus)
+/// What metrics tell.
+struct Seen {
+    progress: watch::Receiver<Progress>,
+    told: watch::Receiver<Option<Status>>,
+    damage: Arc<AtomicU64>,
+}
+
+fn health(bus: Arc<BusHealth>, seen: Seen) -> impl Fn() -> Health + Send + Sync + 'static {
+    let started = SystemClock.now();
+    move || {
+        let Health { unready, metrics: mut all } = health_server::of_bus(&bus);
+        all.extend(metrics::metrics(Observed {
+            told: seen.told.borrow().as_ref(),
+            progress: &seen.progress.borrow(),
+            started,
+            damage: seen.damage.load(Ordering::Relaxed),
+            now: SystemClock.now(),
+        }));
+        Health { unready, metrics: all }
+    }
 }
 
 /// What the stream delivers again where it does not suffice; the service manager waits longer.

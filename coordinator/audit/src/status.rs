@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_nats::Client;
+use mpic_common::limits::RECORD_OCTETS_MAX;
 use mpic_common::subject;
 use mpic_common::time::{UnixMs, millis};
 use mpic_runtime::clock::Clock;
@@ -78,7 +79,7 @@ pub struct Reporter<C> {
     pub progress: watch::Receiver<Progress>,
     /// The file, in the shard's `.state`.
     pub path: PathBuf,
-    /// What was told last, for whoever asks in between.
+    /// What was told last, for whoever asks in between; nothing where the stream does not answer.
     pub told: watch::Sender<Option<Status>>,
     /// For lags.
     pub clock: C,
@@ -92,7 +93,11 @@ impl<C: Clock> Reporter<C> {
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             match self.stream.state().await {
                 Ok(state) => self.report(state, &mut filling).await?,
-                Err(error) => tracing::warn!(%error, "the stream's state is unknown"),
+                Err(error) => {
+                    // What was true a while ago would read as if all were well.
+                    self.told.send_replace(None);
+                    tracing::warn!(%error, "the stream's state is unknown");
+                }
             }
         }
         Ok(())
@@ -131,7 +136,7 @@ impl<C: Clock> Reporter<C> {
             size: progress.size,
             next,
             lag_messages,
-            lag_ms: oldest.map_or(0, |oldest| now.0.saturating_sub(oldest.0)),
+            lag_ms: waited_ms(lag_messages, oldest.or(progress.committed_at), now),
             last_commit_ms: progress.committed_at,
             commit_ms: progress.commit.map(|commit| millis(commit.took)),
             batch_entries: progress.commit.map(|commit| commit.entries),
@@ -141,25 +146,47 @@ impl<C: Clock> Reporter<C> {
     }
 }
 
-/// How fast the stream fills, since the first look at it.
+/// How long the oldest of so many messages has waited; a message whose time cannot be had is
+/// younger than the last commit.
+fn waited_ms(lag_messages: u64, oldest: Option<UnixMs>, now: UnixMs) -> u64 {
+    match oldest {
+        Some(oldest) if lag_messages > 0 => millis(now.since(oldest)),
+        _ => 0,
+    }
+}
+
+/// How fast the stream fills, by two looks at it of which the first is half an hour to an hour old.
 #[derive(Default)]
 struct Filling {
     first: Option<(UnixMs, u64)>,
+    second: Option<(UnixMs, u64)>,
 }
 
 impl Filling {
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     fn hours_until_full(&mut self, state: StreamState, now: UnixMs) -> Option<f64> {
+        let left = state.octets_max.map(|max| max.saturating_sub(state.octets));
+        if left.is_some_and(|left| left < RECORD_OCTETS_MAX as u64) {
+            // It refuses what does not fit, and so does not grow any more.
+            return Some(0.0);
+        }
         let (since, octets) = *self.first.get_or_insert((now, state.octets));
+        let second = *self.second.get_or_insert((now, state.octets));
+        if now.since(second.0) >= LOOK {
+            (self.first, self.second) = (Some(second), Some((now, state.octets)));
+        }
         let elapsed_ms = now.0.checked_sub(since.0).filter(|ms| *ms > 0)?;
         let growth = state.octets.checked_sub(octets).filter(|growth| *growth > 0)?;
-        let left = state.octets_max?.saturating_sub(state.octets);
+        let left = left?;
         Some(left as f64 / growth as f64 * elapsed_ms as f64 / 3_600_000.0)
     }
 }
 
 /// How often.
 const INTERVAL: Duration = Duration::from_secs(5);
+
+/// Between two looks at how full the stream is that are compared.
+const LOOK: Duration = Duration::from_secs(1_800);
 
 /// A lag that operators should know of.
 const LAG_MAX: Duration = Duration::from_secs(10);
@@ -176,12 +203,39 @@ mod tests {
             first_seq: 1,
             last_seq: 1,
             octets,
-            octets_max: Some(1_000),
+            octets_max: Some(1_000_000),
         };
         let mut filling = Filling::default();
         assert_eq!(filling.hours_until_full(state(0), UnixMs(0)), None);
         assert_eq!(filling.hours_until_full(state(0), UnixMs(1_000)), None);
-        assert_eq!(filling.hours_until_full(state(100), UnixMs(3_600_000)), Some(9.0));
+        assert_eq!(filling.hours_until_full(state(100_000), UnixMs(3_600_000)), Some(9.0));
+    }
+
+    #[test]
+    fn a_stream_that_fills_all_at_once_is_seen_to_and_a_full_one_is_full() {
+        let state = |octets| StreamState {
+            created_ns: 0,
+            first_seq: 1,
+            last_seq: 1,
+            octets,
+            octets_max: Some(1_000_000),
+        };
+        let minute = |minute: u64| UnixMs(minute * 60_000);
+        let mut filling = Filling::default();
+        for quiet in 0..10_000 {
+            assert_eq!(filling.hours_until_full(state(0), minute(quiet)), None);
+        }
+        let hours = filling.hours_until_full(state(500_000), minute(10_000)).expect("it fills");
+        assert!(hours <= 1.0, "{hours}");
+        assert_eq!(filling.hours_until_full(state(960_000), minute(10_001)), Some(0.0));
+        assert_eq!(filling.hours_until_full(state(960_000), minute(20_000)), Some(0.0));
+    }
+
+    #[test]
+    fn what_waits_has_waited_since_it_was_stored_and_nothing_waits_where_nothing_lags() {
+        assert_eq!(waited_ms(1, Some(UnixMs(1_000)), UnixMs(4_000)), 3_000);
+        assert_eq!(waited_ms(0, Some(UnixMs(1_000)), UnixMs(4_000)), 0);
+        assert_eq!(waited_ms(1, None, UnixMs(4_000)), 0);
     }
 
     #[test]

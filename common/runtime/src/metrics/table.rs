@@ -59,6 +59,7 @@ const EVERY: &str = "every process";
 const COORDINATOR: &str = "coordinator";
 const AGENT: &str = "agent";
 const GATEWAY: &str = "gateway";
+const AUDIT: &str = "audit consumer";
 
 /// All of them.
 pub const METRICS: &[Definition] = &[
@@ -233,5 +234,74 @@ pub const METRICS: &[Definition] = &[
         &["ca"],
         GATEWAY,
         "1 while the CA's connection to the bus stands.",
+    ),
+    defined("mpic_audit_entries", Gauge, &[], AUDIT, "Entries that the log has."),
+    defined(
+        "mpic_audit_lag_messages",
+        Gauge,
+        &[],
+        AUDIT,
+        "Messages of the stream that are not in the log yet.",
+    ),
+    defined("mpic_audit_lag_seconds", Gauge, &[], AUDIT, "How long the oldest of them has waited."),
+    defined(
+        "mpic_audit_hours_until_full",
+        Gauge,
+        &[],
+        AUDIT,
+        "Until the stream is full, if it goes on filling as in the last hour; +Inf where it does \
+         not fill, 0 where it takes no more.",
+    ),
+    defined(
+        "mpic_audit_commit_duration_seconds",
+        Histogram,
+        &[],
+        AUDIT,
+        "From a batch in order to its published checkpoint.",
+    ),
+    defined("mpic_audit_batch_entries", Gauge, &[], AUDIT, "Entries that the last commit added."),
+    defined(
+        "mpic_audit_checkpoint_age_seconds",
+        Gauge,
+        &[],
+        AUDIT,
+        "Since the last checkpoint was published, or since the start where none was yet.",
+    ),
+    defined(
+        "mpic_audit_acks_failed_total",
+        Counter,
+        &[],
+        AUDIT,
+        "Acks that the stream did not answer.",
+    ),
+    defined(
+        "mpic_audit_foreign_total",
+        Counter,
+        &[],
+        AUDIT,
+        "Entries that are no record: somebody publishes what is none.",
+    ),
+    defined(
+        "mpic_audit_gaps",
+        Gauge,
+        &[],
+        AUDIT,
+        "Entries that this process put in the place of lost messages, by order of an operator.",
+    ),
+    defined(
+        "mpic_audit_damage",
+        Gauge,
+        &[],
+        AUDIT,
+        "Errors that the verification of the whole log has found, which begins with each start.",
+    ),
+    defined(
+        "mpic_audit_conflict",
+        Gauge,
+        &["kind"],
+        AUDIT,
+        "1 where the process ends for what contradicts the log, for a minute before it does: gap (the \
+         stream has lost a message), fork (two logs under one name), writer (another one has moved \
+         the head), stream (rewritten, rolled back, made anew, or set otherwise), log (its files).",
     ),
 ];

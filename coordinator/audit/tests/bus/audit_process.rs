@@ -1,6 +1,7 @@
 //! `mpic-audit` as a process, and the log that it writes.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -45,6 +46,16 @@ impl AuditLog {
         );
         fs::write(path("audit.toml"), config).expect("written");
         Self { directory, kept: Vec::new() }
+    }
+
+    /// From its next start on it tells its figures at the address that this gives.
+    pub(crate) fn listen(&self) -> String {
+        let free = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let address = free.local_addr().expect("bound").to_string();
+        let path = self.directory.path().join("audit.toml");
+        let config = fs::read_to_string(&path).expect("read");
+        fs::write(path, format!("health_listen = \"{address}\"\n{config}")).expect("written");
+        address
     }
 
     pub(crate) fn shard(&self) -> PathBuf {

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod audit_process;
+mod figures;
 mod nats_server;
 
 use std::fs;

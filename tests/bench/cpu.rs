@@ -9,6 +9,11 @@ pub(crate) const GROUPS: [&str; 6] =
 /// What a deployment has as well.
 const SYSTEM: [&str; 4] = ["coordinator", "agents", "audit", "nats-server"];
 
+/// Where clients of the Open MPIC API come in: it is shown by its own part of the benchmark alone.
+pub(crate) const GATEWAY: &str = "gateway";
+/// Who asks: this process.
+pub(crate) const CLIENT: &str = "load";
+
 /// Seconds of CPU time by group.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cpu(BTreeMap<&'static str, f64>);
@@ -20,13 +25,13 @@ impl Cpu {
         for (name, pid) in pids {
             *used.0.entry(group_of(name)).or_default() += seconds(&pid.to_string());
         }
-        used.0.insert("load", seconds("self"));
+        used.0.insert(CLIENT, seconds("self"));
         used
     }
 
     /// What was used since `before`.
     pub(crate) fn since(&self, before: &Self) -> Self {
-        Self(GROUPS.map(|group| (group, self.group(group) - before.group(group))).into())
+        Self(all().map(|group| (group, self.group(group) - before.group(group))).collect())
     }
 
     /// Of one group.
@@ -40,9 +45,12 @@ impl Cpu {
     }
 }
 
+fn all() -> impl Iterator<Item = &'static str> {
+    GROUPS.into_iter().chain([GATEWAY])
+}
+
 fn group_of(process: &str) -> &'static str {
-    GROUPS
-        .into_iter()
+    all()
         .find(|group| process.starts_with(group.trim_end_matches('s')))
         .unwrap_or_else(|| panic!("{process} is in no group"))
 }

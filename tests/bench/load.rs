@@ -10,7 +10,7 @@ use mpic_tests::certification_authority::CertificationAuthority;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::cpu::{Cpu, GROUPS};
+use crate::cpu::{Cpu, GATEWAY, GROUPS};
 
 /// What is asked, again and again.
 #[derive(Clone, Copy)]
@@ -112,20 +112,37 @@ impl Measured {
         self.each(self.cpu.system())
     }
 
+    /// The same, with the gateway.
+    pub(crate) fn with_gateway_ms(&self) -> f64 {
+        self.system_ms() + self.group_ms(GATEWAY)
+    }
+
+    /// Milliseconds of CPU that one group spent on each.
+    pub(crate) fn group_ms(&self, group: &str) -> f64 {
+        self.each(self.cpu.group(group))
+    }
+
+    /// How many a second.
+    pub(crate) fn per_second(&self) -> f64 {
+        f64::from(u32::try_from(self.latencies.len()).unwrap()) / self.elapsed.as_secs_f64()
+    }
+
+    /// Within how many milliseconds this share of them, in percent, was answered.
+    pub(crate) fn share_ms(&self, percent: usize) -> f64 {
+        share(&sorted_ms(&self.latencies), percent)
+    }
+
     fn each(&self, seconds: f64) -> f64 {
         seconds * 1e3 / f64::from(u32::try_from(self.latencies.len()).unwrap())
     }
 
     /// One row below `print_head`.
     pub(crate) fn print(&self, name: &str, dispatch: &str, in_flight: usize) {
-        let sorted = sorted_ms(&self.latencies);
-        let jobs = u32::try_from(sorted.len()).unwrap();
-        let per_second = f64::from(jobs) / self.elapsed.as_secs_f64();
-        print!("{name:<14} {dispatch:<13} {in_flight:>6} {per_second:>7.0}");
-        print!(" {:>8.2} {:>8.2}", share(&sorted, 50), share(&sorted, 99));
+        print!("{name:<14} {dispatch:<13} {in_flight:>6} {:>7.0}", self.per_second());
+        print!(" {:>8.2} {:>8.2}", self.share_ms(50), self.share_ms(99));
         print!(" {:>7.2}", self.system_ms());
         for group in GROUPS {
-            print!(" {:>11.3}", self.each(self.cpu.group(group)));
+            print!(" {:>11.3}", self.group_ms(group));
         }
         println!();
     }

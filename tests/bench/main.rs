@@ -9,7 +9,7 @@
 //! ```
 //!
 //! `cargo bench -p mpic-tests --bench bench -- system` runs one part: `pure`, `system`, `control`,
-//! `flying`, `rollout`, `committed` or `agent`; several names run several.
+//! `flying`, `rollout`, `committed`, `agent` or `gateway`; several names run several.
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a broken benchmark should panic")]
 
@@ -18,6 +18,7 @@ mod committed;
 mod control;
 mod cpu;
 mod flying;
+mod gateway;
 mod load;
 mod process;
 mod pure;
@@ -56,6 +57,9 @@ fn main() {
         }
         if is_wanted("agent") {
             agent::run().await;
+        }
+        if is_wanted("gateway") {
+            gateway::run().await;
         }
     });
 }

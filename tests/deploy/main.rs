@@ -17,9 +17,7 @@ fn root() -> PathBuf {
 
 /// A script of the tree, run by a Python that has the packages that it needs.
 fn python(script: &str) -> Command {
-    let made = Command::new(root().join("tests/deploy/python")).output().unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let mut command = Command::new(String::from_utf8(made.stdout).unwrap().trim_end());
+    let mut command = Command::new(mpic_tests::python::interpreter());
     command.arg("-B").arg(root().join(script)).current_dir(root());
     command
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use crate::cluster::Cluster;
@@ -51,6 +51,17 @@ impl HttpClient {
         self.ask("POST", "/mpic", &fields, body).await
     }
 
+    /// The octets of a request as a client sends it that keeps its connection.
+    pub fn request(&self, body: &Value) -> Vec<u8> {
+        let body = body.to_string();
+        let (key, length) = (&self.key, body.len());
+        let head = format!(
+            "POST /mpic HTTP/1.1\r\nhost: gateway\r\nx-api-key: {key}\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+        );
+        (head + &body).into_bytes()
+    }
+
     /// Asks anything; `fields` are lines of a head.
     pub async fn ask(&self, method: &str, path: &str, fields: &str, body: &[u8]) -> Answered {
         let fields = if fields.is_empty() { String::new() } else { format!("{fields}\r\n") };
@@ -74,6 +85,39 @@ impl HttpClient {
         let reset = reading.expect("an answer in time").is_err();
         assert!(!reset || !answer.is_empty(), "the connection was reset without an answer");
         Answered::parse(&answer)
+    }
+}
+
+/// A connection on which one request follows another.
+#[derive(Debug)]
+pub struct KeptAlive(BufReader<TcpStream>);
+
+impl KeptAlive {
+    /// Connects.
+    pub async fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    /// Sends these octets, and reads one answer with a length.
+    pub async fn ask(&mut self, octets: &[u8]) -> Answered {
+        self.0.write_all(octets).await.unwrap();
+        tokio::time::timeout(ANSWER_WITHIN, self.answer()).await.expect("an answer in time")
+    }
+
+    /// Reads one more answer.
+    pub async fn answer(&mut self) -> Answered {
+        let mut octets = Vec::new();
+        while !octets.ends_with(b"\r\n\r\n") {
+            let read = self.0.read_until(b'\n', &mut octets).await.unwrap();
+            assert!(read > 0, "the other side has closed");
+        }
+        let length: usize = Answered::parse(&octets).header("content-length").parse().unwrap();
+        let head = octets.len();
+        octets.resize(head + length, 0);
+        self.0.read_exact(&mut octets[head..]).await.unwrap();
+        Answered::parse(&octets)
     }
 }
 

@@ -43,7 +43,7 @@ fn file(path: &Path) -> File {
 }
 
 /// Python of the environment; panics where that is not as `requirements.txt` says.
-fn interpreter() -> PathBuf {
+pub fn interpreter() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     // target/debug/deps/gateway-0123
     let environment = tests.ancestors().nth(3).unwrap().join("python");

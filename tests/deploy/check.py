@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 
 import yaml
 
@@ -22,6 +23,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 # The stop times of docs/OPERATING.md, in seconds.
 STOPS = {"agent": 25, "coordinator": 80, "audit": 30, "gateway": 40}
+# The default of the gateway's request_ms, in seconds.
+REQUEST_S = 28
 wrong = []
 
 
@@ -57,7 +60,8 @@ def kubernetes():
         validated(kubernetes_validate, document, version, f"kustomize: {document['kind']}")
     budgets = {one["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"]
                for one in found["PodDisruptionBudget"]}
-    demand(budgets == {"mpic-agent", "mpic-coordinator"}, f"disruption budgets of {budgets}")
+    demand(budgets == {"mpic-agent", "mpic-coordinator", "mpic-gateway"}, f"disruption budgets of {budgets}")
+    served(found)
     rules = documents(DEPLOY / "monitoring/rules.yaml")[0]["groups"]
     recorded = {rule.get("record") for group in rules for rule in group["rules"]}
     for scaler in found["HorizontalPodAutoscaler"]:
@@ -100,6 +104,30 @@ def careful(workload):
     demand(main["readinessProbe"]["httpGet"]["path"] == "/readyz", f"{name}: readiness")
 
 
+def served(found):
+    """Each Service leads to a port of a workload that there is, and clients may come to it."""
+    workloads = {one["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"]: one
+                 for kind in ("Deployment", "StatefulSet") for one in found[kind]}
+    for service in found["Service"]:
+        name = service["spec"]["selector"]["app.kubernetes.io/name"]
+        (main,) = workloads[name]["spec"]["template"]["spec"]["containers"]
+        ports = {port["name"]: port["containerPort"] for port in main["ports"]}
+        for port in service["spec"]["ports"]:
+            demand(port["targetPort"] in ports, f"{name}: the service leads to {port['targetPort']}")
+    gateway = workloads["mpic-gateway"]["spec"]["template"]["spec"]
+    (main,) = gateway["containers"]
+    wait = main["lifecycle"]["preStop"]["sleep"]["seconds"]
+    limits = tomllib.loads((DEPLOY / "config/gateway.toml").read_text(encoding="utf-8"))
+    demand("request_ms" not in limits["limits"], "the sample leaves the default of request_ms")
+    demand(gateway["terminationGracePeriodSeconds"] >= wait + REQUEST_S + 5,
+           "a gateway is killed before its answers are out")
+    opened = {rule["port"] for policy in found["NetworkPolicy"]
+              if policy["metadata"]["name"] == "clients"
+              for ingress in policy["spec"]["ingress"] for rule in ingress["ports"]}
+    listening = {port["containerPort"] for port in main["ports"] if port["name"] == "https"}
+    demand(opened == listening, f"clients may reach {opened}, and the gateway is at {listening}")
+
+
 def built_fleet():
     """What kustomize makes of the fleet, where there is a kustomize."""
     if not shutil.which("kubectl"):
@@ -111,7 +139,8 @@ def built_fleet():
     built = [document for document in yaml.safe_load_all(made.stdout) if document]
     scaled = {one["spec"]["scaleTargetRef"]["name"]: one["spec"]["metrics"][0]["external"]["metric"]
               for one in built if one["kind"] == "HorizontalPodAutoscaler"}
-    agents = [one for one in built if one["kind"] == "Deployment"]
+    agents = [one for one in built if one["kind"] == "Deployment"
+              and one["metadata"]["labels"]["app.kubernetes.io/name"] == "mpic-agent"]
     demand(len(agents) == 2 and len(scaled) == 2, "agents of two perspectives, each scaled")
     for agent in agents:
         name, labels = agent["metadata"]["name"], agent["spec"]["selector"]["matchLabels"]
@@ -224,11 +253,13 @@ def compose(targets):
         for needed in service.get("depends_on", {}):
             demand(needed in lab["services"], f"{name} waits for {needed}, which is not there")
         stop = service.get("stop_grace_period")
-        kind = re.match(r"mpic-(agent|coordinator|audit)$", image)
+        kind = re.match(r"mpic-(agent|coordinator|audit|gateway)$", image)
         if kind and service["command"][0] != "init":
             demand(stop == f"{STOPS[kind[1]]}s", f"{name}: {stop} to stop")
         code = re.match(r"(?:agent-)?(.*)", name)[1]
-        if kind and kind[1] != "audit":
+        if kind and kind[1] == "gateway":
+            demand("[gateway]" in fleet, "the sample fleet has no gateway")
+        elif kind and kind[1] != "audit":
             demand(f'code = "{code}"' in fleet, f"{name}: the sample fleet has no {code}")
 
 

@@ -1,6 +1,7 @@
 //! What the gateway's document tells people to type does what it says.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Stdio;
 
 use mpic_cli::fleet::generated::Generated;
@@ -49,7 +50,7 @@ async fn each_command_of_the_document_answers_as_it_says() {
 #[test]
 fn a_described_fleet_has_a_gateway_that_its_program_can_read() {
     let (dir, sample) = (tempfile::tempdir().unwrap(), "../deploy/config/fleet.toml");
-    let sample = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(sample);
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join(sample);
     let fleet = Generated::read(&sample, dir.path()).unwrap();
     fleet.apply(Mode::Write, SystemClock.now()).unwrap();
     let config = Config::load(&dir.path().join("config/gateway.toml")).unwrap();
@@ -57,4 +58,7 @@ fn a_described_fleet_has_a_gateway_that_its_program_can_read() {
     let key = std::fs::read_to_string(dir.path().join("keys/api-ca1.key")).unwrap();
     let hash = mpic_common::octets::Hash::of(key.as_bytes());
     assert_eq!(config.ca[0].key[0].key_sha256.0, hash);
+    let tls = config.tls.unwrap();
+    assert_eq!(tls.certificate, Path::new("/etc/mpic/tls/gateway.pem"));
+    assert_eq!(tls.key, Path::new("/etc/mpic/tls/gateway.key"));
 }

@@ -15,6 +15,7 @@ use toml::Spanned;
 
 use super::party::Party;
 use super::plan::Plan;
+use super::process::GATEWAY;
 use crate::command::directory::written::{WrittenCa, WrittenPlace, udeg};
 
 /// One TOML file.
@@ -192,10 +193,13 @@ struct Operator {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Gateway {
-    /// Where clients come. Beyond loopback `settings.gateway.tls` is required. Default
-    /// `127.0.0.1:8000`, for a proxy on the same host.
+    /// Where clients come. Default `127.0.0.1:8000`, for a proxy on the same host.
     #[serde(default = "listen_http")]
     pub(super) listen: SocketAddr,
+    /// The host names and addresses that clients reach it by: it gets a certificate for them. Default
+    /// none. Beyond loopback these or `settings.gateway.tls` are required.
+    #[serde(default)]
+    pub(super) names: Vec<String>,
 }
 
 fn listen_http() -> SocketAddr {
@@ -295,6 +299,7 @@ impl Source {
         let mut seen: BTreeSet<_> =
             [Party::Audit, Party::Ops, Party::Provisioning, Party::System].map(|p| p.name()).into();
         seen.insert("ca".to_owned());
+        seen.extend(all.gateway.iter().map(|_| GATEWAY.to_owned()));
         let mut take = |at: usize, field, name: String| {
             if seen.insert(name.clone()) {
                 return Ok(());
@@ -373,6 +378,13 @@ impl Source {
         ] {
             if is_empty {
                 return Err(self.wrong(0, field, "", "at least one is needed"));
+            }
+        }
+        if let Some(Gateway { listen, names }) = &all.gateway {
+            let is_secured = !names.is_empty() || all.settings.gateway.contains_key("tls");
+            if !is_secured && !listen.ip().is_loopback() {
+                let reason = "beyond loopback it needs TLS: gateway.names or settings.gateway.tls";
+                return Err(self.wrong(0, "gateway.listen", listen, reason));
             }
         }
         for ca in all.ca.iter().filter(|_| all.gateway.is_some()) {

@@ -9,7 +9,9 @@ use mpic_runtime::config::{BusConfig, TracesConfig};
 use mpic_runtime::keys::KeyFileError;
 use serde::Serialize;
 
+use super::layout::Layout;
 use super::party::Party;
+use super::process::GATEWAY;
 use super::store::Store;
 use super::{FleetError, Shared};
 
@@ -19,6 +21,9 @@ pub(super) struct Config {
     directory_file: PathBuf,
     directory_root: String,
     ca: Vec<Ca>,
+    /// Where clients come from beyond loopback.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tls: Option<Tls>,
     #[serde(skip_serializing_if = "Option::is_none")]
     traces: Option<TracesConfig>,
 }
@@ -34,6 +39,20 @@ struct Ca {
 #[derive(Serialize)]
 struct Key {
     key_sha256: String,
+}
+
+/// The channel to clients.
+#[derive(Serialize)]
+pub(super) struct Tls {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl Tls {
+    /// With the certificate that the fleet's authority gave it.
+    pub(super) fn of(layout: &Layout) -> Self {
+        Self { certificate: layout.tls_certificate(GATEWAY), key: layout.tls_key(GATEWAY) }
+    }
 }
 
 /// One that listens at `listen` and speaks for each of `cas`, to whoever has the API key beside it.
@@ -57,6 +76,7 @@ pub(super) fn config<'a>(
         directory_file: layout.directory_file(),
         directory_root: shared.root.to_string(),
         ca: cas.into_iter().map(ca).collect(),
+        tls: None,
         traces: shared.traces.clone(),
     }
 }

@@ -85,6 +85,7 @@ impl Generated {
             .source
             .servers()
             .map(|server| (server.name.as_str(), server.names.as_slice()))
+            .chain(self.secured_gateway().map(|names| (process::GATEWAY, names)))
             .collect();
         match self.source.description.bus.certificates {
             Certificates::Private => identify(store, &self.layout, &self.plan, &names, now),
@@ -101,6 +102,12 @@ impl Generated {
                 nkeys(store, &self.layout, &self.plan)
             }
         }
+    }
+
+    /// The names that the gateway has a certificate for, where it has one.
+    fn secured_gateway(&self) -> Option<&[String]> {
+        let names = &self.source.description.gateway.as_ref()?.names;
+        (!names.is_empty()).then_some(names)
     }
 
     /// Where clients reach the servers.
@@ -198,7 +205,8 @@ impl Generated {
             let path = self.layout.key(&gateway::api_key_name(&ca.code));
             cas.push((&ca.code, gateway::api_key(store, &path)?));
         }
-        let config = gateway::config(shared, described.listen, cas);
+        let mut config = gateway::config(shared, described.listen, cas);
+        config.tls = self.secured_gateway().map(|_| gateway::Tls::of(shared.layout));
         let config = overlay::merged(&config, all.settings.gateway.clone());
         put(store, &self.layout.config(process::GATEWAY), config)
     }
@@ -243,10 +251,17 @@ impl Generated {
                 format!("keys/{name}.nk keys/{name}.key {}", tls_files(&name))
             };
             let own: Vec<_> = self.plan.cas.iter().map(of_ca).collect();
-            let _ = writeln!(text, "gateway: config/gateway.toml directory.mpic {}", own.join(" "));
+            let own = own.join(" ");
+            let files = format!("config/gateway.toml directory.mpic {own}");
+            // Clients believe the authority that its certificate comes from.
+            let (tls, authority) = match self.secured_gateway() {
+                Some(_) => (" tls/gateway.pem tls/gateway.key", " tls/ca.pem"),
+                None => ("", ""),
+            };
+            let _ = writeln!(text, "gateway: {files}{tls}");
             for ca in &self.plan.cas {
                 let (code, key) = (&ca.code, gateway::api_key_name(&ca.code));
-                let _ = writeln!(text, "clients of {code}: keys/{key}.key");
+                let _ = writeln!(text, "clients of {code}: keys/{key}.key{authority}");
             }
         }
         for party in self.plan.parties() {

@@ -165,6 +165,27 @@ fn ones_own_certificates_are_named_where_they_are_missing() {
 }
 
 #[test]
+fn a_gateway_beyond_loopback_has_a_certificate_or_is_refused() {
+    let open = SAMPLE.replace("# listen = \"127.0.0.1:8000\"", "listen = \"0.0.0.0:8443\"");
+    let bench = Bench::of(&open);
+    bench.apply(Mode::Write, NOW);
+    let layout = bench.layout();
+    assert!(layout.tls_certificate("gateway").exists() && layout.tls_key("gateway").exists());
+    let config = std::fs::read_to_string(layout.config("gateway")).unwrap();
+    assert!(config.contains("/etc/mpic/tls/gateway.pem"), "{config}");
+    let nameless = open.replace("names = [\"mpic.ca.example\"]", "");
+    bench.describe(&nameless);
+    assert!(bench.refused().contains("gateway.names"), "{}", bench.refused());
+    bench.describe(&nameless.replace(
+        "[settings.gateway]",
+        "[settings.gateway]\ntls = { certificate = \"a.pem\", key = \"a.key\" }",
+    ));
+    bench.apply(Mode::Write, NOW);
+    let config = std::fs::read_to_string(layout.config("gateway")).unwrap();
+    assert!(config.contains("\"a.pem\"") && !config.contains("gateway.pem"), "{config}");
+}
+
+#[test]
 fn a_rotated_signing_key_and_the_new_one_are_both_good_for_a_while() {
     let bench = Bench::of(SAMPLE);
     bench.apply(Mode::Write, NOW);

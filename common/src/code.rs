@@ -1,6 +1,7 @@
 //! Codes: the short names of perspectives, CAs and coordinators, each safe as one subject token.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,7 @@ macro_rules! code {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The code as text, safe as one token of a NATS subject.
@@ -39,7 +40,7 @@ macro_rules! code {
             type Error = CodeError;
 
             fn try_from(text: String) -> Result<Self, CodeError> {
-                if is_code(&text) { Ok(Self(text)) } else { Err(CodeError(text)) }
+                if is_code(&text) { Ok(Self(text.into())) } else { Err(CodeError(text)) }
             }
         }
 
@@ -53,7 +54,7 @@ macro_rules! code {
 
         impl From<$name> for String {
             fn from(code: $name) -> Self {
-                code.0
+                code.0.as_ref().to_owned()
             }
         }
 

@@ -23,7 +23,7 @@ pub struct Admitted {
     /// SHA-256 of its body.
     pub digest: Hash,
     /// What it asks.
-    pub job: Job,
+    pub job: Arc<Job>,
     /// When it was admitted.
     pub requested_ms: UnixMs,
     /// The one snapshot of the directory that this job uses.
@@ -88,7 +88,7 @@ pub fn admit(
     if !errors.is_empty() {
         return Err(refuse(RefusalCode::Invalid, errors));
     }
-    let directory = Arc::clone(directory);
+    let (job, directory) = (Arc::new(job), Arc::clone(directory));
     Ok(Admitted { envelope: octets.clone(), digest, job, requested_ms: now, directory })
 }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::watch;
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::SetOnce;
 use tokio::time::{Instant, timeout_at};
 
 use mpic_common::assignment::Assignment;
@@ -110,7 +110,7 @@ struct Round<'a, P, C> {
     assignments: Vec<Bytes>,
     rejections: Rejections,
     /// Tells those who are asked when to be asked once more.
-    hurry: watch::Sender<Option<Instant>>,
+    hurry: Arc<SetOnce<Instant>>,
     /// Taken from there at the end of the waiting.
     rejected: Vec<RejectedRecord>,
     started: Instant,
@@ -143,7 +143,7 @@ pub async fn corroborate<P: Perspectives, C: Clock>(
         asks: FuturesUnordered::new(),
         assignments: Vec::new(),
         rejections: Rejections::default(),
-        hurry: watch::Sender::new(None),
+        hurry: Arc::default(),
         rejected: Vec::new(),
         started,
         started_ms,
@@ -188,7 +188,7 @@ impl<P: Perspectives, C: Clock> Round<'_, P, C> {
             reply_octets_max,
         }
         .sign(&self.asker.key);
-        let octets = Bytes::from(assignment.octets);
+        let octets = Bytes::from(assignment.octets.into_boxed_slice());
         self.assignments.push(octets.clone());
         let remote_resend = now + until.saturating_duration_since(now).mul_f64(0.4);
         let primaries =
@@ -206,11 +206,11 @@ impl<P: Perspectives, C: Clock> Round<'_, P, C> {
                 directory: Arc::clone(&plan.directory),
                 asked_ms: self.started_ms,
                 resend_at,
-                hurry: self.hurry.subscribe(),
+                hurry: Arc::clone(&self.hurry),
                 rejections: self.rejections.clone(),
             });
             let perspective = perspective.clone();
-            self.asks.push(Box::pin(async move { (perspective, asking.await) }));
+            self.asks.push(asking.map(|answered| (perspective, answered)).boxed());
         }
     }
 
@@ -262,7 +262,8 @@ impl<P: Perspectives, C: Clock> Round<'_, P, C> {
     /// Until when; halfway they are asked once more, since the message may be what was lost.
     fn wait_for_stragglers(&self) -> Instant {
         let (now, wait) = (Instant::now(), self.straggler_wait());
-        self.hurry.send_replace(Some(now + wait / 2));
+        // It is set once, since a job settles once.
+        let _ = self.hurry.set(now + wait / 2);
         self.deadline.min(now + wait)
     }
 

@@ -10,10 +10,9 @@ use mpic_common::observation::CheckKind;
 use mpic_common::octets::{Hash, Octets};
 use mpic_common::record::{
     CheckRecord, DecisionRecord, LateRecord, MissingRecord, PrimaryRecord, PrimarySource,
-    QuorumRecord, RejectedRecord, ReplyRecord, leaf_hash,
+    QuorumRecord, ReplyRecord, leaf_hash,
 };
 use mpic_common::signature::SigningKey;
-use mpic_common::time::UnixMs;
 use mpic_common::wire::{Kind, encode_body, envelope};
 use mpic_runtime::SOFTWARE;
 
@@ -139,31 +138,16 @@ fn missing(attempt: &Attempt) -> Vec<MissingRecord> {
     attempt.missing().iter().map(|(perspective, reason)| record((perspective, *reason))).collect()
 }
 
-/// Signs what came in the late window; nothing where nothing came.
-pub fn sign_late(
-    decision: &DecisionRecord,
-    decision_hash: Hash,
-    replies: Vec<ReplyRecord>,
-    rejected: Vec<RejectedRecord>,
-    closed_ms: UnixMs,
-    (key, job_digest): (&SigningKey, Hash),
-) -> Option<Signed> {
-    if replies.is_empty() && rejected.is_empty() {
+/// Signs what came in the late window; nothing where nothing came. Rejected replies lose their
+/// octets where they do not fit.
+pub fn sign_late(mut late: LateRecord, job: Hash, key: &SigningKey) -> Option<Signed> {
+    if late.replies.is_empty() && late.rejected.is_empty() {
         return None;
     }
-    let mut late = LateRecord {
-        ca: decision.ca.clone(),
-        job: decision.job,
-        coordinator: decision.coordinator.clone(),
-        decision_hash,
-        replies,
-        rejected,
-        closed_ms,
-    };
-    let signed = Signed::new(Kind::Late, &late, key, job_digest);
+    let signed = Signed::new(Kind::Late, &late, key, job);
     if signed.fits() {
         return Some(signed);
     }
     late.rejected.iter_mut().for_each(|rejected| rejected.raw = None);
-    Some(Signed::new(Kind::Late, &late, key, job_digest)).filter(Signed::fits)
+    Some(Signed::new(Kind::Late, &late, key, job)).filter(Signed::fits)
 }

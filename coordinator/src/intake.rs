@@ -21,6 +21,7 @@ use mpic_common::code::{CaId, PerspectiveId};
 use mpic_common::directory::Directory;
 use mpic_common::job::{self, PrimaryMode};
 use mpic_common::limits::{BUDGET, JOB_OCTETS_MAX, PUBLISH_AGE_MAX};
+use mpic_common::octets::Hash;
 use mpic_common::record::{DecisionRecord, RefusalCode};
 use mpic_common::selection::{seed, select};
 use mpic_common::subject;
@@ -34,7 +35,7 @@ use mpic_runtime::trace;
 
 use crate::admission::{Admitted, Refusal, admit};
 use crate::attempt::Plan;
-use crate::corroboration::{Asked, Asker, Stragglers, corroborate};
+use crate::corroboration::{Asked, Asker, Corroboration, Stragglers, corroborate};
 use crate::decision::{self, Signed};
 use crate::directory::Directories;
 use crate::figures::{Jobs, REPEAT};
@@ -194,20 +195,16 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
     }
 
     /// One job, from admission to what comes late.
+    ///
+    /// What comes before and after the waiting is boxed, so that a job in flight holds no room
+    /// for it.
     async fn handle(self: Arc<Self>, request: Request, permit: OwnedSemaphorePermit) {
-        let now = self.asker.clock.now();
-        let admitted = match self.admit(&request, now) {
-            Ok(admitted) => admitted,
-            Err(refusal) => return self.end_without(&request, refusal).await,
-        };
-        request.span.record("job", display(admitted.job.id));
-        request.span.record("identifier", display(&admitted.job.identifier));
-        let Some(begun) = self.begin_new(request, admitted).await else { return };
+        let Some(begun) = Box::pin(self.begin_new(request)).await else { return };
         let admitted = &begun.admitted;
         let seed = seed(&self.secret, &admitted.job.id);
         let plan = match self.plan(admitted, seed) {
             Ok(plan) => plan,
-            Err(refusal) => return self.give_up(&begun, refusal).await,
+            Err(refusal) => return Box::pin(self.give_up(&begun, refusal)).await,
         };
         let asked = Asked {
             job_envelope: admitted.envelope.clone(),
@@ -215,20 +212,26 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
             answer_by: begun.request.arrived + answer_within(admitted),
         };
         let heard = corroborate(&self.asker, plan, &asked).await;
-        let (coordinator, key) = (&self.asker.coordinator, &self.asker.key);
-        let (decided, signed) = decision::sign(admitted, &heard, coordinator, seed, key);
-        let stands = self.record(&begun, &signed, asked.answer_by).await;
-        log_decision(&decided, stands);
+        let stands = Box::pin(self.conclude(&begun, heard, seed, asked.answer_by)).await;
         drop(permit);
-        if stands {
-            self.figures.ended(decided.outcome.as_str(), begun.request.arrived.elapsed());
-            self.collect_late(admitted, &decided, &signed, heard.stragglers).await;
+        if let Some((decision, stragglers)) = stands {
+            Box::pin(self.collect_late(&begun, decision, stragglers)).await;
         }
     }
 
     /// The job where it is to be performed; else it is looked after here.
-    async fn begin_new(&self, request: Request, admitted: Admitted) -> Option<Begun> {
-        let (now, job) = (self.asker.clock.now(), &admitted.job);
+    async fn begin_new(&self, request: Request) -> Option<Begun> {
+        let now = self.asker.clock.now();
+        let admitted = match self.admit(&request, now) {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                self.end_without(&request, refusal).await;
+                return None;
+            }
+        };
+        let job = &admitted.job;
+        request.span.record("job", display(job.id));
+        request.span.record("identifier", display(&job.identifier));
         match self.known.meet(&job.ca, job.id, admitted.digest, &request.reply, now) {
             Met::New(in_flight) => {
                 let begun = Begun { request, admitted, in_flight };
@@ -271,13 +274,33 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
             PrimaryMode::External => None,
         };
         Ok(Plan {
-            job: Arc::new(admitted.job.clone()),
+            job: Arc::clone(&admitted.job),
             directory: Arc::clone(directory),
             requested_ms: at,
             primary,
             cohort,
             allowed: Arc::clone(&self.allowed),
         })
+    }
+
+    /// Decides, puts that on record and answers. Where the decision stands: its leaf hash, and who
+    /// is still out.
+    async fn conclude(
+        &self,
+        begun: &Begun,
+        heard: Corroboration,
+        seed: u64,
+        answer_by: Instant,
+    ) -> Option<(Hash, Stragglers)> {
+        let (coordinator, key) = (&self.asker.coordinator, &self.asker.key);
+        let (decided, signed) = decision::sign(&begun.admitted, &heard, coordinator, seed, key);
+        let stands = self.record(begun, &signed, answer_by).await;
+        log_decision(&decided, stands);
+        if !stands {
+            return None;
+        }
+        self.figures.ended(decided.outcome.as_str(), begun.request.arrived.elapsed());
+        Some((signed.leaf, heard.stragglers))
     }
 
     /// Puts the decision on record and answers with what stands there. Whether it is ours.
@@ -340,23 +363,18 @@ impl<P: Perspectives, C: Clock> Intake<P, C> {
     }
 
     /// Puts on record what comes in the late window, which changes nothing.
-    async fn collect_late(
-        &self,
-        admitted: &Admitted,
-        decided: &DecisionRecord,
-        signed: &Signed,
-        stragglers: Stragglers,
-    ) {
-        let late = late::collect(stragglers, decided, signed.leaf, &self.asker, admitted.digest);
+    async fn collect_late(&self, begun: &Begun, decision: Hash, stragglers: Stragglers) {
+        let Admitted { job, digest, .. } = &begun.admitted;
+        let late = late::collect(stragglers, job, *digest, decision, &self.asker);
         let Some(late) = late.await else { return };
         let publication = Publication {
-            subject: subject::audit_late(&decided.ca),
-            id: subject::late_id(&decided.ca, &decided.job),
+            subject: subject::audit_late(&job.ca),
+            id: subject::late_id(&job.ca, &job.id),
             octets: late.octets,
             after: None,
         };
         if let Err(error) = self.recorder.record(&publication, Instant::now() + BUDGET).await {
-            tracing::error!(job = %decided.job, %error, "late replies are not recorded");
+            tracing::error!(job = %job.id, %error, "late replies are not recorded");
         }
     }
 
@@ -381,7 +399,9 @@ impl Request {
         }
         let span = tracing::info_span!("job", job = Empty, identifier = Empty);
         trace::follow(&span, message.headers.as_ref());
-        Some(Self { ca, reply: reply?, payload: message.payload, arrived: Instant::now(), span })
+        // What came is a part of all that was read from the socket with it.
+        let payload = Bytes::copy_from_slice(&message.payload);
+        Some(Self { ca, reply: reply?, payload, arrived: Instant::now(), span })
     }
 }
 

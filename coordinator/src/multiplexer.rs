@@ -3,20 +3,17 @@
 //! The library's own requests stay in its map for the life of the client where nobody answers.
 //! Here a slot goes when its guard does.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_nats::{Message, Subject};
 use futures_util::StreamExt;
 use mpic_runtime::bus::Subscription;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// 16 random octets.
 pub type Token = [u8; 16];
-
-/// Boxed, since a channel reserves room for 32 of whatever it carries, and there is one a question.
-type Sender = mpsc::Sender<Box<Message>>;
 
 type Slots = Arc<Mutex<BTreeMap<Token, Slot>>>;
 
@@ -25,7 +22,14 @@ type Slots = Arc<Mutex<BTreeMap<Token, Slot>>>;
 #[derive(Debug, Clone)]
 struct Slot {
     subject: Subject,
-    sender: Sender,
+    mailbox: Arc<Mailbox>,
+}
+
+/// What has come for one reader. A channel would reserve a kilobyte, and there is one a question.
+#[derive(Debug, Default)]
+struct Mailbox {
+    messages: Mutex<VecDeque<Message>>,
+    has_come: Notify,
 }
 
 /// Hands each message to who waits for its token.
@@ -39,8 +43,7 @@ pub struct Multiplexer {
 pub struct Answers {
     slots: Slots,
     tokens: Vec<Token>,
-    sender: Sender,
-    receiver: mpsc::Receiver<Box<Message>>,
+    mailbox: Arc<Mailbox>,
 }
 
 /// Why nobody reads an answer.
@@ -59,8 +62,7 @@ const ANSWERS_MAX: usize = 8;
 impl Multiplexer {
     /// A place for the answers to questions yet to be asked.
     pub fn answers(&self) -> Answers {
-        let (sender, receiver) = mpsc::channel(ANSWERS_MAX);
-        Answers { slots: Arc::clone(&self.slots), tokens: Vec::new(), sender, receiver }
+        Answers { slots: Arc::clone(&self.slots), tokens: Vec::new(), mailbox: Arc::default() }
     }
 
     /// Reads a subscription until `stop`; `token` reads the token of a subject. What nobody waits
@@ -77,8 +79,8 @@ impl Multiplexer {
                 token(&message.subject).and_then(|token| lock(&self.slots).get(&token).cloned());
             match slot.filter(|slot| slot.subject == message.subject) {
                 Some(slot) => {
-                    if slot.sender.try_send(Box::new(message)).is_err() {
-                        unread(Unread::TooMany);
+                    if let Err(why) = slot.mailbox.put(message) {
+                        unread(why);
                     }
                 }
                 None => {
@@ -104,18 +106,36 @@ impl Answers {
     /// From now on the answers on `subject`, whose token this is, come here.
     pub fn await_token(&mut self, token: Token, subject: &Subject) {
         self.tokens.push(token);
-        let slot = Slot { subject: subject.clone(), sender: self.sender.clone() };
+        let slot = Slot { subject: subject.clone(), mailbox: Arc::clone(&self.mailbox) };
         lock(&self.slots).insert(token, slot);
     }
 
     /// An answer that is there already.
     pub fn try_next(&mut self) -> Option<Message> {
-        self.receiver.try_recv().ok().map(|message| *message)
+        lock(&self.mailbox.messages).pop_front()
     }
 
-    /// The next answer. It waits for ever where none comes.
-    pub async fn next(&mut self) -> Option<Message> {
-        self.receiver.recv().await.map(|message| *message)
+    /// The next answer. It waits for ever where none comes. May be cancelled.
+    pub async fn next(&mut self) -> Message {
+        loop {
+            if let Some(message) = self.try_next() {
+                return message;
+            }
+            self.mailbox.has_come.notified().await;
+        }
+    }
+}
+
+impl Mailbox {
+    fn put(&self, message: Message) -> Result<(), Unread> {
+        let mut messages = lock(&self.messages);
+        if messages.len() >= ANSWERS_MAX {
+            return Err(Unread::TooMany);
+        }
+        messages.push_back(message);
+        // The one reader, or whoever it is next, since it looks before it waits.
+        self.has_come.notify_one();
+        Ok(())
     }
 }
 
@@ -128,9 +148,9 @@ impl Drop for Answers {
     }
 }
 
-/// The map is whole whatever a holder of the lock did: each use of it is one call.
-fn lock(slots: &Slots) -> std::sync::MutexGuard<'_, BTreeMap<Token, Slot>> {
-    slots.lock().unwrap_or_else(PoisonError::into_inner)
+/// What is locked is whole whatever a holder of the lock did: each use of it is one call.
+fn lock<T>(locked: &Mutex<T>) -> MutexGuard<'_, T> {
+    locked.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_nats::message::OutboundMessage;
 use async_nats::{Message, StatusCode, Subject};
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::sync::SetOnce;
 use tokio::time::{Instant, sleep_until};
 use tracing::Instrument;
 
@@ -56,7 +56,7 @@ pub struct Question {
     /// When to send once more if nothing came.
     pub resend_at: Instant,
     /// The same, once the rest is settled: earlier.
-    pub hurry: watch::Receiver<Option<Instant>>,
+    pub hurry: Arc<SetOnce<Instant>>,
     /// Where replies go that do not count.
     pub rejections: Rejections,
 }
@@ -99,8 +99,10 @@ const REPEAT_AFTER_BUSY: Duration = Duration::from_millis(50);
 impl<C: Clock + Clone> Perspectives for NatsPerspectives<C> {
     fn ask(&self, question: Question) -> impl Future<Output = Answered> + Send + 'static {
         let attempt = attempt(&question.assignment_digest);
-        let span = tracing::info_span!("perspective", perspective = %question.perspective, attempt);
-        Asking {
+        // For traces: a span that logs have, too, costs memory as long as the question is open.
+        let span =
+            tracing::debug_span!("perspective", perspective = %question.perspective, attempt);
+        let asking = Box::new(Asking {
             answers: self.replies.answers(),
             nats: self.clone(),
             question,
@@ -108,9 +110,8 @@ impl<C: Clock + Clone> Perspectives for NatsPerspectives<C> {
             began: Instant::now(),
             refused: BTreeSet::new(),
             is_repeated: false,
-        }
-        .run()
-        .instrument(span)
+        });
+        asking.run().instrument(span)
     }
 }
 
@@ -137,17 +138,18 @@ enum Said {
 }
 
 impl<C: Clock + Clone> Asking<C> {
-    async fn run(mut self) -> Answered {
+    async fn run(mut self: Box<Self>) -> Answered {
         self.send().await;
         let (mut resend_at, mut repeat_at) = (Some(self.question.resend_at), None);
+        let mut is_hurried = false;
         loop {
             let next = [resend_at, repeat_at].into_iter().flatten().min();
             let message = tokio::select! {
                 biased;
-                message = self.answers.next() => message,
-                Ok(()) = self.question.hurry.changed() => {
-                    let earlier = *self.question.hurry.borrow_and_update();
-                    resend_at = resend_at.map(|at| earlier.map_or(at, |earlier| at.min(earlier)));
+                message = self.answers.next() => Some(message),
+                earlier = self.question.hurry.wait(), if !is_hurried => {
+                    is_hurried = true;
+                    resend_at = resend_at.map(|at| at.min(*earlier));
                     continue;
                 }
                 () = until(next) => None,
@@ -178,10 +180,10 @@ impl<C: Clock + Clone> Asking<C> {
 
     /// The first reply that counts; what else comes is noticed as long as the job lasts.
     fn end(self, heard: Box<Heard>, message: &Message) -> Answered {
-        let (exchanges, question) = (self.nats.exchanges, self.question);
+        let Self { nats, answers, question, began, .. } = self;
         let replied = if question.rejections.is_decided() { Replied::Late } else { Replied::First };
-        exchanges.heard(&question.perspective, replied, self.began.elapsed());
-        question.rejections.watch(question.perspective, self.answers, message, exchanges);
+        nats.exchanges.heard(&question.perspective, replied, began.elapsed());
+        question.rejections.watch(question.perspective, answers, message, nats.exchanges);
         Answered::Heard(heard)
     }
 

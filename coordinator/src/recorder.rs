@@ -264,7 +264,7 @@ impl Recorder {
             headers: Some(headers),
         });
         sent.await.ok()?;
-        timeout(ACK_WAIT, answers.next()).await.ok().flatten()
+        timeout(ACK_WAIT, answers.next()).await.ok()
     }
 
     /// What the stream holds at `seq`, where it says that it had our id before.

@@ -5,9 +5,11 @@ use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
 use futures_util::StreamExt;
 use mpic_audit::finding::Severity;
+use mpic_cli::command::Exit;
 use mpic_common::job::Job;
 use mpic_common::limits::{BUDGET_MIN, JOB_LIFETIME};
 use mpic_common::octets::{Hash, Octets};
+use mpic_common::proof::{ProofAnswer, ProofStatus};
 use mpic_common::record::{Answer, DecisionRecord, RefusalCode, leaf_hash};
 use mpic_common::signature::SigningKey;
 use mpic_common::subject;
@@ -16,6 +18,7 @@ use mpic_runtime::ca_client::{CaClient, Recorded, SubmitError, Submitted, open};
 use mpic_runtime::clock::{Clock, SystemClock};
 use mpic_tests::certification_authority::{CertificationAuthority, dns_01, id_made_at};
 use mpic_tests::cluster::{COORDINATOR, Cluster};
+use mpic_tests::command_line::mpic;
 use mpic_tests::internet::Content;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,6 +129,36 @@ async fn a_ca_that_hears_nothing_but_lies_says_so_when_its_job_is_too_old() {
     let told = told(&cluster, &lies, &ca, &job).await;
     let Err(SubmitError::Unbelievable { answers, .. }) = told else { panic!("{told:?}") };
     assert_eq!(answers, lies.len() as u64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_denies_a_ca_its_proof_or_sends_it_another_keeps_it_from_nothing() {
+    let cluster = Cluster::start(Content::new().honest("honest.example")).await;
+    let ca = CertificationAuthority::of(&cluster).await;
+    let client = cluster.client().await;
+    let mut questions = client.subscribe(subject::proof(&"ca1".parse().unwrap())).await.unwrap();
+    client.flush().await.unwrap();
+    let lie = |status, proof: Option<&str>| {
+        let answer = ProofAnswer { status, proof: proof.map(str::to_owned) };
+        envelope::unsigned(Kind::Proof, &encode_body(Kind::Proof, &answer))
+    };
+    let lying = async {
+        let asked = questions.next().await.unwrap().reply.unwrap();
+        for lie in [
+            b"+OK".to_vec(),
+            lie(ProofStatus::Ok, Some("c2sp.org/tlog-proof@v1\nindex 0\n\nforged")),
+            lie(ProofStatus::NotFound, None),
+            lie(ProofStatus::Mismatch, None),
+        ] {
+            client.publish(asked.clone(), lie.into()).await.unwrap();
+        }
+    };
+    let dir = cluster.layout().dir().display().to_string();
+    let words = ["check", "honest.example", "--dir", &dir, "--wait-for", "checkpoint"];
+    let ((exit, text), ()) = tokio::join!(mpic(&words), lying);
+    assert_eq!(exit, Exit::Fine, "{text}");
+    assert!(text.contains("proven   entry "), "{text}");
+    cluster.audited(&ca).await;
 }
 
 /// What the CA makes of these answers to the first send of its job, and of what else comes.

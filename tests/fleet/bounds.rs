@@ -22,7 +22,6 @@ use mpic_tests::cluster::{COORDINATOR, Choices, Cluster, agent};
 use mpic_tests::internet::Content;
 use mpic_tests::process::eventually;
 use rustix::process::Signal;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -67,7 +66,7 @@ fn question() -> Question {
         directory: Arc::new(fleet.directory()),
         asked_ms: SystemClock.now(),
         resend_at: Instant::now(),
-        hurry: watch::Sender::new(None).subscribe(),
+        hurry: Arc::default(),
         rejections: Rejections::default(),
     }
 }

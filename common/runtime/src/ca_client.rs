@@ -121,12 +121,11 @@ impl Submission {
 }
 
 /// Waits between repeats; jitter is added.
-const PAUSES: [Duration; 4] = [
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(4),
-];
+fn pauses() -> impl Iterator<Item = Duration> {
+    let longest = Duration::from_secs(4);
+    let doubled = move |pause: &Duration| Some((*pause * 2).min(longest));
+    std::iter::successors(Some(Duration::from_millis(500)), doubled)
+}
 
 /// What is waited for beyond the job's budget, for the way there and back.
 const ANSWER_ALLOWANCE: Duration = Duration::from_secs(2);
@@ -182,7 +181,7 @@ impl CaClient {
     ) -> Result<Submitted, SubmitError> {
         let read = |payload: &[u8]| open(payload, submission, directory, clock.now());
         let mut inbox = Inbox::new(&*self.bus, &self.ca).await.map_err(SubmitError::Unanswered)?;
-        let mut pauses = PAUSES.into_iter().chain(std::iter::repeat(Duration::from_secs(4)));
+        let mut pauses = pauses();
         let span = tracing::info_span!("submit", job = %submission.job);
         loop {
             let by = until.min(Instant::now() + submission.budget + ANSWER_ALLOWANCE);

@@ -2,9 +2,10 @@
 
 use tokio::time::Instant;
 
+use mpic_common::job::Job;
 use mpic_common::limits::LATE_WINDOW;
 use mpic_common::octets::Hash;
-use mpic_common::record::DecisionRecord;
+use mpic_common::record::LateRecord;
 use mpic_runtime::clock::Clock;
 
 use crate::corroboration::{Asker, Stragglers};
@@ -15,10 +16,10 @@ use crate::perspectives::Answered;
 /// nothing came.
 pub(super) async fn collect<P, C: Clock>(
     mut stragglers: Stragglers,
-    decided: &DecisionRecord,
+    job: &Job,
+    job_digest: Hash,
     decision_hash: Hash,
     asker: &Asker<P, C>,
-    job_digest: Hash,
 ) -> Option<Signed> {
     if stragglers.is_empty() {
         return None;
@@ -31,7 +32,15 @@ pub(super) async fn collect<P, C: Clock>(
         }
     }
     replies.sort_by(|one, other| one.perspective.cmp(&other.perspective));
-    let signer = (&asker.key, job_digest);
     let closed_ms = asker.clock.now();
-    sign_late(decided, decision_hash, replies, stragglers.rejected(closed_ms), closed_ms, signer)
+    let late = LateRecord {
+        ca: job.ca.clone(),
+        job: job.id,
+        coordinator: asker.coordinator.clone(),
+        decision_hash,
+        replies,
+        rejected: stragglers.rejected(closed_ms),
+        closed_ms,
+    };
+    sign_late(late, job_digest, &asker.key)
 }

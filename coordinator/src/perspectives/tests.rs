@@ -14,7 +14,7 @@ struct World {
     asking: JoinSet<Answered>,
     sent: mpsc::Receiver<OutboundMessage>,
     say: mpsc::Sender<Message>,
-    hurry: watch::Sender<Option<Instant>>,
+    hurry: Arc<SetOnce<Instant>>,
     rejections: Rejections,
     began: Instant,
     honest: Vec<u8>,
@@ -28,7 +28,7 @@ impl World {
         let (fleet, job) = (Fleet::new(6), Arc::new(dns_01_job("a.example")));
         let ((bus, sent), (said, say)) = (Played::new(), Said::new());
         let (replies, hurry, rejections) =
-            (Multiplexer::default(), watch::Sender::new(None), Rejections::default());
+            (Multiplexer::default(), Arc::default(), Rejections::default());
         let perspective: PerspectiveId = "r0".parse().unwrap();
         let token = |subject: &str| subject::parse_reply(subject).map(|(_, _, token)| token);
         let mut reader = JoinSet::new();
@@ -47,7 +47,7 @@ impl World {
             directory: Arc::<Directory>::new(fleet.directory()),
             asked_ms: NOW,
             resend_at: Instant::now() + RESEND_AFTER,
-            hurry: hurry.subscribe(),
+            hurry: Arc::clone(&hurry),
             rejections: rejections.clone(),
         };
         let perspectives = NatsPerspectives {
@@ -101,10 +101,9 @@ async fn once_the_rest_is_settled_a_silent_perspective_is_asked_sooner() {
     let mut world = World::new();
     let _ = world.sent().await;
     let soon = Duration::from_millis(10);
-    world.hurry.send_replace(Some(Instant::now() + soon));
+    world.hurry.set(Instant::now() + soon).unwrap();
     let (_, after) = world.sent().await;
     assert_eq!(after, soon);
-    world.hurry.send_replace(Some(Instant::now() + soon));
     tokio::time::sleep(2 * RESEND_AFTER).await;
     assert!(world.sent.try_recv().is_err(), "it is sent again once");
 }
@@ -212,7 +211,7 @@ async fn octets_that_are_too_many_are_rejected_unread() {
 async fn a_repeat_and_a_further_send_that_fall_on_one_moment_are_one_send() {
     let mut world = World::new();
     let (first, _) = world.sent().await;
-    world.hurry.send_replace(Some(Instant::now() + REPEAT_AFTER_503));
+    world.hurry.set(Instant::now() + REPEAT_AFTER_503).unwrap();
     tokio::task::yield_now().await;
     world.say(&first, b"", Some(StatusCode::NO_RESPONDERS)).await;
     let (_, after) = world.sent().await;

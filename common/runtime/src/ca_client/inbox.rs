@@ -118,8 +118,8 @@ impl Inbox {
         }
     }
 
-    /// A connection that has ended says nothing until then.
-    async fn next(&mut self, until: Instant) -> Option<Message> {
+    /// The next that comes, whatever it is. A connection that has ended says nothing until then.
+    pub(super) async fn next(&mut self, until: Instant) -> Option<Message> {
         let next = async {
             match self.answers.next().await {
                 Some(message) => message,
@@ -131,11 +131,11 @@ impl Inbox {
 }
 
 /// What the server says where nobody subscribes to what was asked.
-fn is_unserved(message: &Message) -> bool {
+pub(super) fn is_unserved(message: &Message) -> bool {
     message.status == Some(StatusCode::NO_RESPONDERS)
 }
 
-const UNSERVED: &str = "nobody serves this CA";
+pub(super) const UNSERVED: &str = "nobody serves this CA";
 pub(super) const SILENCE: &str = "no answer came in time";
 
 fn is_worth_repeating(refusal: &RefusalRecord) -> bool {

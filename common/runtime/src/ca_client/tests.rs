@@ -6,7 +6,9 @@ use async_nats::message::OutboundMessage;
 use async_nats::{Message, StatusCode};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
+use mpic_common::limits::MERGE_DELAY;
 use mpic_common::octets::Octets;
+use mpic_common::proof::{ProofAnswer, ProofOf, ProofStatus};
 use mpic_common::record::RefusalCode;
 use mpic_common::testing::{Fleet, dns_01_job, job_id};
 use mpic_common::wire::encode_body;
@@ -217,4 +219,59 @@ async fn a_caller_whose_time_is_up_is_not_kept_waiting() {
     let told = client.submit_until(&submission(), &directory, &JobClock(began), until).await;
     assert!(matches!(told, Err(SubmitError::Late)), "{told:?}");
     assert_eq!(began.elapsed(), after(1_000));
+}
+
+/// What a CA makes of a question for a proof to which this comes, after how long, and how often
+/// it asked. A text verifies if it is "true".
+async fn prove(script: Script) -> (Result<String, NoProof>, Duration, usize) {
+    let bus = Arc::new(Played { script, sent: Mutex::default() });
+    let client = CaClient::over(Arc::clone(&bus) as Arc<dyn Bus>, "ca1".parse().unwrap());
+    let began = Instant::now();
+    let verified = |text: &str| match text {
+        "true" => Ok(text.to_owned()),
+        other => Err(format!("`{other}` does not verify")),
+    };
+    let told = client.prove(&ProofOf::Job(job_id(0)), verified).await;
+    let sent = bus.sent.lock().unwrap().len();
+    (told, began.elapsed(), sent)
+}
+
+fn proof(status: ProofStatus, text: Option<&str>) -> Said {
+    let answer = ProofAnswer { status, proof: text.map(str::to_owned) };
+    Said::Octets(envelope::unsigned(Kind::Proof, &encode_body(Kind::Proof, &answer)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_denies_a_proof_or_sends_another_keeps_none_from_who_asked_for_it() {
+    let lies = [
+        Said::Octets(b"+OK".to_vec()),
+        proof(ProofStatus::Ok, Some("another")),
+        proof(ProofStatus::Ok, None),
+        proof(ProofStatus::NotFound, None),
+        proof(ProofStatus::Mismatch, None),
+        proof(ProofStatus::Malformed, None),
+        proof(ProofStatus::Pending, None),
+        Said::NobodyServes,
+    ];
+    let mut script: Script = lies.into_iter().map(|lie| (after(1), lie)).collect();
+    script.push((after(9), proof(ProofStatus::Ok, Some("true"))));
+    let (told, elapsed, sent) = prove(script).await;
+    assert_eq!((told.unwrap().as_str(), elapsed, sent), ("true", after(9), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proof_that_is_denied_to_the_end_is_told_with_what_was_said() {
+    let denied = (0..100).map(|second| (after(second * 1_000), ProofStatus::NotFound));
+    let script = denied.map(|(after, status)| (after, proof(status, None))).collect();
+    let (told, elapsed, sent) = prove(script).await;
+    let Err(NoProof::Denied(ProofStatus::NotFound)) = told else { panic!("{told:?}") };
+    assert_eq!(elapsed, MERGE_DELAY);
+    assert!((10..25).contains(&sent), "every few seconds, here {sent} times");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_says_nothing_has_no_proof_after_the_merge_delay() {
+    let (told, elapsed, sent) = prove(Vec::new()).await;
+    let Err(NoProof::Late(why)) = told else { panic!("{told:?}") };
+    assert_eq!((elapsed, sent, why.as_str()), (MERGE_DELAY, 2, "no answer came in time"));
 }

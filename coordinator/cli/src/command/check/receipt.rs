@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use mpic_audit::note::LogPublicKey;
-use mpic_audit::proof::Proof;
+use mpic_audit::proof::{Proof, ProofError};
 use mpic_runtime::ca_client::{CaClient, Recorded};
 use serde_json::json;
 
@@ -48,9 +48,14 @@ impl Receipt {
             return Ok(());
         }
         let key = log_key(config)?;
-        let text = ca.prove(&recorded.proof_of()).await?;
-        let proof: Proof = text.parse()?;
-        let head = proof.check(&key, recorded.leaf)?;
+        let verified = |text: &str| {
+            let read = text.parse().and_then(|proof: Proof| {
+                let head = proof.check(&key, recorded.leaf)?;
+                Ok((text.to_owned(), proof, head))
+            });
+            read.map_err(|error: ProofError| error.to_string())
+        };
+        let (text, proof, head) = ca.prove(&recorded.proof_of(), verified).await?;
         let kept = self.keep(&format!("{job}.proof"), text.as_bytes())?;
         if as_json {
             let root = head.root.to_string();

@@ -41,10 +41,36 @@ async fn nobody_comes_in_without_a_certificate_and_an_nkey_of_the_fleet() {
         certificate: Some("audit"),
         claims: Some(stranger.public_key()),
         signs: Some(stranger),
+        password: None,
     };
     assert_eq!(connect(foreign).await.unwrap_err(), unauthorized);
     let pretender = Shown { signs: Some(KeyPair::new_user()), ..Shown::by(layout, "audit") };
     assert_eq!(connect(pretender).await.unwrap_err(), unauthorized);
+}
+
+#[tokio::test]
+async fn nobody_comes_in_as_a_leaf_node_by_the_door_of_clients() {
+    const LEAF: &str = r#"
+        [[leaf]]
+        name = "leaf-us-east"
+        perspective = "us-east"
+        names = ["leaf.us-east.example"]
+    "#;
+    let fleet = Described::start(&format!("{FLEET}{LEAF}")).await;
+    for password in ["", "leaf.us-east.example"] {
+        let shown = Shown {
+            certificate: Some("leaf-us-east"),
+            password: Some(("leaf.us-east.example", password)),
+            ..Shown::default()
+        };
+        let said = RawClient::connect(fleet.layout(), fleet.address(), shown).await;
+        assert_eq!(said.unwrap_err(), "'Authorization Violation'");
+    }
+    // Its agents come in at the leaf alone.
+    let agent = Shown::by(fleet.layout(), "agent-us-east");
+    assert!(RawClient::connect(fleet.layout(), fleet.address(), agent).await.is_err());
+    let other = Shown::by(fleet.layout(), "agent-eu-central");
+    RawClient::connect(fleet.layout(), fleet.address(), other).await.unwrap();
 }
 
 #[tokio::test]

@@ -161,6 +161,8 @@ def bus():
     demand(values["jetstream"]["merge"]["sync_interval"] == "always", "records are not synced")
     for listener in (values["nats"], values["cluster"]):
         demand(listener["tls"]["enabled"] and listener["tls"]["merge"]["verify"], "TLS is not mutual")
+    leaves = values["leafnodes"]["tls"]["merge"]
+    demand(leaves["verify_and_map"] is True, "a leaf node need not be one of the fleet's")
     demand(any(key.endswith("$include") for key in values["merge"]), "no accounts are included")
 
 

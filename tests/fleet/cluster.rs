@@ -19,7 +19,7 @@ const SERVERS: [&str; 3] = ["bus-0", "bus-1", "bus-2"];
 
 async fn fleet() -> GeneratedFleet {
     let internet = Content::new().honest(SITE);
-    let shape = Shape { servers: 3, coordinators: 2, absent: &[], internet };
+    let shape = Shape { servers: 3, coordinators: 2, absent: &[], leaves: &[], internet };
     GeneratedFleet::start(Hosts::Loopback, shape).await
 }
 

@@ -57,7 +57,9 @@ async fn of_four_coordinators_with_one_job_one_decides_where_records_have_one_co
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_four_coordinators_with_one_job_one_decides_where_records_have_three_copies() {
-    let shape = Shape { servers: 3, coordinators: COORDINATORS, absent: &[], internet: internet() };
+    let internet = internet();
+    let shape =
+        Shape { servers: 3, coordinators: COORDINATORS, absent: &[], leaves: &[], internet };
     let fleet = GeneratedFleet::start(Hosts::Loopback, shape).await;
     let ca = fleet.ca().await;
     one_decision_stands(&ca, async || fleet.audited(&ca).await).await;

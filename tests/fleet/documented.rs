@@ -17,7 +17,7 @@ const SITE: &str = "honest.example";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_described_fleet_is_looked_at_asked_noted_and_rotated_as_documented() {
     let internet = Content::new().honest(SITE);
-    let shape = Shape { servers: 1, coordinators: 1, absent: &[], internet };
+    let shape = Shape { servers: 1, coordinators: 1, absent: &[], leaves: &[], internet };
     let mut fleet = GeneratedFleet::start(Hosts::Loopback, shape).await;
     let ca = fleet.ca().await;
     let dir = fleet.layout().dir().display().to_string();

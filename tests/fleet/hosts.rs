@@ -17,7 +17,11 @@ const SITE: &str = "honest.example";
 
 async fn fleet(hosts: Hosts, servers: usize) -> GeneratedFleet {
     let internet = Content::new().honest_at(SITE, GeneratedFleet::web(&hosts));
-    GeneratedFleet::start(hosts, Shape { servers, coordinators: 2, absent: &[], internet }).await
+    GeneratedFleet::start(
+        hosts,
+        Shape { servers, coordinators: 2, absent: &[], leaves: &[], internet },
+    )
+    .await
 }
 
 fn is_whole(recorded: &Recorded) -> bool {

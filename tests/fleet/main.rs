@@ -9,4 +9,5 @@ mod crowd;
 mod documented;
 mod drain;
 mod hosts;
+mod leaves;
 mod regions;

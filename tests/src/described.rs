@@ -21,7 +21,7 @@ pub struct Described {
     dir: TempDir,
 }
 
-/// What `tests/bus` describes; `PORT`, `MONITOR` and `STREAMS` are filled in.
+/// What `tests/bus` describes; `PORT`, `LEAVES`, `MONITOR` and `STREAMS` are filled in.
 const SERVER: &str = r#"
 [bus]
 release = "2.9"
@@ -33,6 +33,7 @@ decisions_per_day = 1000
 name = "bus-0"
 names = ["127.0.0.1", "localhost"]
 listen = "127.0.0.1:PORT"
+leaves = "127.0.0.1:LEAVES"
 monitor = "127.0.0.1:MONITOR"
 "#;
 
@@ -44,6 +45,7 @@ impl Described {
         let (port, monitor) = (free_port(), free_port());
         let bus = SERVER
             .replace("PORT", &port.to_string())
+            .replace("LEAVES", &free_port().to_string())
             .replace("MONITOR", &monitor.to_string())
             .replace("STREAMS", dir.path().to_str().unwrap());
         let address = format!("127.0.0.1:{port}");

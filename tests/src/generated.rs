@@ -67,6 +67,8 @@ pub struct Shape {
     pub coordinators: usize,
     /// Processes that are not started.
     pub absent: &'static [&'static str],
+    /// Perspectives whose agents are behind a leaf node of their own.
+    pub leaves: &'static [&'static str],
     /// What the small Internet holds.
     pub internet: Content,
 }
@@ -87,7 +89,7 @@ impl Hosts {
     /// Where a host's own sockets are.
     pub fn address(&self, host: &str) -> Ipv4Addr {
         match self {
-            Self::Network(network) => network.address(host),
+            Self::Network(network) => network.address(&of_region(host)),
             Self::Loopback if host == "internet" => Ipv4Addr::new(127, 0, 3, 1),
             Self::Loopback => {
                 let is_agent = |code: &&str| host.strip_prefix("agent-") == Some(code);
@@ -109,10 +111,15 @@ impl Hosts {
 
     fn inside(&self, host: &str) -> Option<u32> {
         match self {
-            Self::Network(network) => Some(network.inside(host)),
+            Self::Network(network) => Some(network.inside(&of_region(host))),
             Self::Loopback => None,
         }
     }
+}
+
+/// A leaf node is on the host of its agents.
+fn of_region(host: &str) -> String {
+    host.strip_prefix("leaf-").map_or(host.to_owned(), |code| format!("agent-{code}"))
 }
 
 impl GeneratedFleet {
@@ -131,7 +138,7 @@ impl GeneratedFleet {
         fleet.start_process("internet").await;
         let addresses = serde_json::from_str(&fleet.process("internet").said).unwrap();
         fleet.init(&addresses, &shape).await;
-        fleet.start_servers(shape.servers).await;
+        fleet.start_servers(&shape).await;
         fleet.provision().await;
         fleet.start_rest(&shape).await;
         fleet
@@ -146,22 +153,33 @@ impl GeneratedFleet {
         self.run("mpic", arguments(words)).await;
     }
 
-    async fn start_servers(&mut self, count: usize) {
-        for number in 0..count {
-            let name = format!("bus-{number}");
-            let config = self.layout.configs().join(format!("{name}.conf"));
-            self.add(&name, "nats-server", &["--config"], &config, ReadyWhen::Notified);
+    async fn start_servers(&mut self, shape: &Shape) {
+        let servers = (0..shape.servers).map(|number| format!("bus-{number}"));
+        for name in servers.chain(shape.leaves.iter().map(|code| format!("leaf-{code}"))) {
+            let config = self.server_config(&name);
+            self.add_server(&name, &config);
             self.start_server(&name).await;
         }
     }
 
-    /// Starts a server of the bus, and waits until it listens.
+    /// The configuration of a server or leaf node.
+    pub fn server_config(&self, name: &str) -> PathBuf {
+        self.layout.configs().join(format!("{name}.conf"))
+    }
+
+    /// Adds a nats-server that can be started, with a configuration of its own.
+    pub fn add_server(&mut self, name: &str, config: &Path) {
+        self.add(name, "nats-server", &["--config"], config, ReadyWhen::Notified);
+    }
+
+    /// Starts a server of the bus or a leaf node, and waits until it listens.
     pub async fn start_server(&mut self, name: &str) {
         let process = Process::start_unready(&self.layout, &self.recipes[name]);
         self.processes.insert(name.to_owned(), process);
-        let number: usize = name.strip_prefix("bus-").unwrap().parse().unwrap();
-        let server = self.client_config().bus.servers[number].clone();
-        let address = server.strip_prefix("tls://").unwrap();
+        let config = self.recipes[name].arguments.last().unwrap();
+        let config = std::fs::read_to_string(config).unwrap();
+        let listen = config.lines().find_map(|line| line.strip_prefix("listen: ")).unwrap();
+        let address = listen.trim_matches('"');
         eventually("the server listens", || std::net::TcpStream::connect(address).ok()).await;
     }
 

@@ -24,13 +24,20 @@ pub struct Shown<'a> {
     pub claims: Option<String>,
     /// The key that it signs the nonce with.
     pub signs: Option<KeyPair>,
+    /// The user and password that it claims.
+    pub password: Option<(&'a str, &'a str)>,
 }
 
 impl<'a> Shown<'a> {
     /// What the party of this name has in its files.
     pub fn by(layout: &Layout, party: &'a str) -> Self {
         let key = mpic_runtime::keys::load_nkey(&layout.nkey(party)).unwrap();
-        Self { certificate: Some(party), claims: Some(key.public_key()), signs: Some(key) }
+        Self {
+            certificate: Some(party),
+            claims: Some(key.public_key()),
+            signs: Some(key),
+            password: None,
+        }
     }
 }
 
@@ -113,9 +120,11 @@ fn nonce(info: &str) -> String {
 fn connect_line(shown: Shown<'_>, nonce: &str) -> String {
     let signature =
         shown.signs.map(|key| BASE64URL_NOPAD.encode(&key.sign(nonce.as_bytes()).unwrap()));
+    let (user, password) = shown.password.unwrap_or_default();
     let connect = serde_json::json!({
         "verbose": false, "pedantic": false, "tls_required": true, "lang": "test", "version": "0",
         "protocol": 1, "headers": true, "no_responders": true,
+        "user": user, "pass": password,
         "nkey": shown.claims.unwrap_or_default(), "sig": signature.unwrap_or_default(),
     });
     format!("CONNECT {connect}\r\n")

@@ -267,10 +267,10 @@ impl Fleet {
             listen: format!("127.0.0.1:{port}"),
             ports_dir: Some(self.layout.run()),
             monitor: None,
-            streams: self.layout.streams(),
-            streams_max: "20GB".to_owned(),
+            streams: Some(bus::Streams { dir: self.layout.streams(), max: "20GB".to_owned() }),
             tls: server_tls(&self.layout, SERVER),
             cluster: None,
+            leaves: bus::Leaves::None,
             release: bus::Release::V2_9,
         }
     }

@@ -57,6 +57,8 @@ pub(super) fn fleet(
     for server in servers {
         place_server(hosts, server);
     }
+    let leaf = |code: &&str| place_leaf(hosts, code);
+    *list(&mut table, "leaf") = shape.leaves.iter().map(leaf).collect();
     let coordinator = |number| Value::Table(toml! { code = (format!("coordinator-{number}")) });
     *list(&mut table, "coordinator") = (0..shape.coordinators).map(coordinator).collect();
     for (listed, code) in list(&mut table, "perspective").iter_mut().zip(PERSPECTIVES) {
@@ -76,9 +78,26 @@ fn place_server(hosts: &Hosts, server: &mut Value) {
     let server = server.as_table_mut().unwrap();
     let address = hosts.address(server["name"].as_str().unwrap()).to_string();
     server.insert("names".to_owned(), vec![address.clone()].into());
-    for (key, usual) in [("listen", 4_222), ("cluster", 6_222), ("monitor", 8_222)] {
+    for (key, usual) in
+        [("listen", 4_222), ("cluster", 6_222), ("leaves", 7_422), ("monitor", 8_222)]
+    {
         server.insert(key.to_owned(), format!("{address}:{}", hosts.port(usual)).into());
     }
+}
+
+fn place_leaf(hosts: &Hosts, code: &str) -> Value {
+    let name = format!("leaf-{code}");
+    let address = hosts.address(&name).to_string();
+    let listen = |usual| format!("{address}:{}", hosts.port(usual));
+    let (listen, monitor) = (listen(4_222), listen(8_222));
+    let names = vec![address.clone(), name.clone()];
+    Value::Table(toml! {
+        name = name
+        perspective = code
+        names = names
+        listen = listen
+        monitor = monitor
+    })
 }
 
 fn place_agent(hosts: &Hosts, addresses: &InternetAddresses, listed: &mut Value, code: &str) {

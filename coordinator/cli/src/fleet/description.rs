@@ -1,5 +1,7 @@
 //! A fleet as people describe it: perspectives, coordinators, CAs, and the servers of the bus.
 
+mod servers;
+
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -18,6 +20,8 @@ use super::plan::Plan;
 use super::process::GATEWAY;
 use crate::command::directory::written::{WrittenCa, WrittenPlace, udeg};
 
+pub(super) use servers::{Leaf, Server};
+
 /// One TOML file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +37,8 @@ pub(super) struct Description {
     pub(super) bus: Bus,
     #[serde(default)]
     server: Vec<Spanned<Server>>,
+    #[serde(default)]
+    leaf: Vec<Spanned<Leaf>>,
     #[serde(default)]
     pub(super) perspective: Vec<Spanned<WrittenPerspective>>,
     #[serde(default)]
@@ -73,7 +79,7 @@ fn data_dir() -> PathBuf {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Bus {
-    /// The oldest release among them: `2.9`, or `2.12` for anything newer. Required.
+    /// The oldest release among them: `2.9`, or `2.12` for 2.11 and newer. Required.
     pub(super) release: Release,
     /// Who vouches for servers and clients. Default `private`.
     #[serde(default)]
@@ -119,38 +125,6 @@ pub(super) enum Certificates {
     Private,
     /// The operator's own, who puts the files in place.
     Own,
-}
-
-/// One nats-server.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Server {
-    /// Its name, and that of its files. Required.
-    pub(super) name: CaId,
-    /// The host names and addresses that others reach it by; the first is in their configurations.
-    /// Required.
-    pub(super) names: Vec<String>,
-    /// Where it listens for clients. Default `0.0.0.0:4222`.
-    #[serde(default = "listen")]
-    pub(super) listen: SocketAddr,
-    /// Where it listens for the others of its cluster. Default `0.0.0.0:6222`.
-    #[serde(default = "listen_cluster")]
-    pub(super) cluster: SocketAddr,
-    /// Where its monitoring listens. Default `127.0.0.1:8222`.
-    #[serde(default = "monitor")]
-    pub(super) monitor: SocketAddr,
-}
-
-fn listen() -> SocketAddr {
-    SocketAddr::from(([0, 0, 0, 0], 4_222))
-}
-
-fn listen_cluster() -> SocketAddr {
-    SocketAddr::from(([0, 0, 0, 0], 6_222))
-}
-
-fn monitor() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 8_222))
 }
 
 /// A perspective and its agents, which share its files.
@@ -272,6 +246,7 @@ impl Source {
         source.check_names()?;
         source.check_places()?;
         source.check_rest()?;
+        source.check_leaves()?;
         Ok(source)
     }
 
@@ -308,6 +283,9 @@ impl Source {
         };
         for server in &all.server {
             take(server.span().start, "server.name", server.get_ref().name.to_string())?;
+        }
+        for leaf in &all.leaf {
+            take(leaf.span().start, "leaf.name", leaf.get_ref().name.to_string())?;
         }
         for listed in &all.perspective {
             let party = Party::Agent(listed.get_ref().code.clone());
@@ -405,6 +383,11 @@ impl Source {
     /// The servers of the bus.
     pub(super) fn servers(&self) -> impl Iterator<Item = &Server> {
         self.description.server.iter().map(Spanned::get_ref)
+    }
+
+    /// The leaf nodes of the bus.
+    pub(super) fn leaves(&self) -> impl Iterator<Item = &Leaf> {
+        self.description.leaf.iter().map(Spanned::get_ref)
     }
 
     /// The perspectives.

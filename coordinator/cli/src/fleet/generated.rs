@@ -5,13 +5,14 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use mpic_common::code::{CaId, PerspectiveId};
 use mpic_common::directory::{CaEntry, Directory};
 use mpic_common::reply::PerspectiveRole;
 use mpic_common::time::UnixMs;
 use mpic_runtime::stream;
 use serde::Serialize;
 
-use super::description::{Certificates, Release, Server, Source};
+use super::description::{Certificates, Leaf, Release, Server, Source};
 use super::keys::Keys;
 use super::layout::Layout;
 use super::network::{Dns, Lab};
@@ -67,10 +68,7 @@ impl Generated {
         Directory::open(&document, &root)?;
         store.derived(&layout.directory_file(), document)?;
         store.derived(&layout.log_public_key(), format!("{}\n", keys.log))?;
-        for server in self.source.servers() {
-            let config = bus::config(&self.server(server), &users);
-            store.derived(&self.server_config(server), config)?;
-        }
+        self.write_servers(&mut store, &users)?;
         // Collectors are settings of the description.
         let (servers, traces) = (self.urls(), None);
         let shared = Shared { layout: &self.installed, root, servers, traces };
@@ -81,12 +79,10 @@ impl Generated {
     }
 
     fn identify(&self, store: &mut Store, now: UnixMs) -> Result<Vec<bus::User>, FleetError> {
-        let names: Vec<_> = self
-            .source
-            .servers()
-            .map(|server| (server.name.as_str(), server.names.as_slice()))
-            .chain(self.secured_gateway().map(|names| (process::GATEWAY, names)))
-            .collect();
+        let servers = self.source.servers().map(|one| (one.name.as_str(), one.names.as_slice()));
+        let leaves = self.source.leaves().map(|one| (one.name.as_str(), one.names.as_slice()));
+        let gateway = self.secured_gateway().map(|names| (process::GATEWAY, names));
+        let names: Vec<_> = servers.chain(leaves).chain(gateway).collect();
         match self.source.description.bus.certificates {
             Certificates::Private => identify(store, &self.layout, &self.plan, &names, now),
             Certificates::Own => {
@@ -112,38 +108,94 @@ impl Generated {
 
     /// Where clients reach the servers.
     fn urls(&self) -> Vec<String> {
-        let url = |server: &Server| format!("tls://{}", reached(server, server.listen.port()));
+        let url = |server: &Server| url(&server.names, server.listen.port());
         self.source.servers().map(url).collect()
+    }
+
+    /// The leaf nodes that the agents of `perspective` are behind.
+    fn leaves_of<'a>(&'a self, perspective: &'a PerspectiveId) -> impl Iterator<Item = &'a Leaf> {
+        self.source.leaves().filter(move |leaf| leaf.perspective == *perspective)
+    }
+
+    /// Writes the configuration of each server and leaf node.
+    ///
+    /// An agent that is behind a leaf is known there and nowhere else.
+    fn write_servers(&self, store: &mut Store, users: &[bus::User]) -> Result<(), FleetError> {
+        let is_behind = |(party, _): &&bus::User| match party {
+            Party::Agent(code) => self.leaves_of(code).next().is_some(),
+            _ => false,
+        };
+        let direct: Vec<_> = users.iter().filter(|user| !is_behind(user)).cloned().collect();
+        for server in self.source.servers() {
+            let config = bus::config(&self.server(server), &direct);
+            store.derived(&self.server_config(&server.name), config)?;
+        }
+        for leaf in self.source.leaves() {
+            let party = Party::Agent(leaf.perspective.clone());
+            let own = |(other, _): &&bus::User| *other == party || *other == Party::System;
+            let own: Vec<_> = users.iter().filter(own).cloned().collect();
+            store.derived(&self.server_config(&leaf.name), bus::config(&self.leaf(leaf), &own))?;
+        }
+        Ok(())
     }
 
     fn server(&self, server: &Server) -> bus::Server {
         let shared = &self.source.description.bus;
         let name = server.name.as_str();
         let others = || self.source.servers().filter(|other| other.name != server.name);
-        let route = |other: &Server| format!("tls://{}", reached(other, other.cluster.port()));
+        let route = |other: &Server| url(&other.names, other.cluster.port());
         let cluster = others().next().is_some().then(|| bus::Cluster {
             name: CLUSTER.to_owned(),
             listen: server.cluster.to_string(),
             routes: others().map(route).collect(),
         });
+        let known = |leaf: &Leaf| Some((leaf.host_name()?.to_owned(), leaf.perspective.clone()));
+        let leaves: Vec<_> = self.source.leaves().filter_map(known).collect();
+        let (dir, max) = (shared.streams.join(name), shared.streams_max.clone());
         bus::Server {
             name: name.to_owned(),
             listen: server.listen.to_string(),
             ports_dir: None,
             monitor: Some(server.monitor.to_string()),
-            streams: shared.streams.join(name),
-            streams_max: shared.streams_max.clone(),
+            streams: Some(bus::Streams { dir, max }),
             tls: server_tls(&self.installed, name),
             cluster,
-            release: match shared.release {
-                Release::V2_9 => bus::Release::V2_9,
-                Release::V2_12 => bus::Release::V2_12,
+            leaves: if leaves.is_empty() {
+                bus::Leaves::None
+            } else {
+                let perspectives = self.plan.perspectives.iter();
+                let perspectives = perspectives.map(|listed| listed.code.clone()).collect();
+                bus::Leaves::From { listen: server.leaves.to_string(), leaves, perspectives }
             },
+            release: self.release(),
         }
     }
 
-    fn server_config(&self, server: &Server) -> PathBuf {
-        self.layout.configs().join(format!("{}.conf", server.name))
+    fn leaf(&self, leaf: &Leaf) -> bus::Server {
+        let name = leaf.name.as_str();
+        let url = |server: &Server| url(&server.names, server.leaves.port());
+        bus::Server {
+            name: name.to_owned(),
+            listen: leaf.listen.to_string(),
+            ports_dir: None,
+            monitor: Some(leaf.monitor.to_string()),
+            streams: None,
+            tls: server_tls(&self.installed, name),
+            cluster: None,
+            leaves: bus::Leaves::Of(self.source.servers().map(url).collect()),
+            release: self.release(),
+        }
+    }
+
+    fn release(&self) -> bus::Release {
+        match self.source.description.bus.release {
+            Release::V2_9 => bus::Release::V2_9,
+            Release::V2_12 => bus::Release::V2_12,
+        }
+    }
+
+    fn server_config(&self, name: &CaId) -> PathBuf {
+        self.layout.configs().join(format!("{name}.conf"))
     }
 
     fn write_configs(&self, store: &mut Store, shared: &Shared<'_>) -> Result<(), FleetError> {
@@ -160,6 +212,14 @@ impl Generated {
             let path = layout.config(&Party::Agent(listed.code.clone()).name());
             let dns = listed.forwarder.map_or_else(Dns::default, Dns::Forwarder);
             let reached = (&dns, &Lab::default());
+            let behind: Vec<_> = self.leaves_of(&listed.code).collect();
+            let leaf = |leaf: &&Leaf| url(&leaf.names, leaf.listen.port());
+            let servers = if behind.is_empty() {
+                shared.servers.clone()
+            } else {
+                behind.iter().map(leaf).collect()
+            };
+            let shared = &Shared { servers, traces: None, ..*shared };
             let config = agent::config(shared, (&listed.code, role), reached, beyond);
             put(store, &path, config)?;
         }
@@ -241,8 +301,8 @@ impl Generated {
     /// Which files go where, and which stay.
     fn manifest(&self) -> String {
         let mut text = String::from(MANIFEST);
-        for server in self.source.servers() {
-            let name = &server.name;
+        let servers = self.source.servers().map(|server| &server.name);
+        for name in servers.chain(self.source.leaves().map(|leaf| &leaf.name)) {
             let _ = writeln!(text, "{name}: config/{name}.conf {}", tls_files(name.as_str()));
         }
         if self.source.description.gateway.is_some() {
@@ -297,10 +357,14 @@ fn tls_files(name: &str) -> String {
     format!("tls/{name}.pem tls/{name}.key tls/ca.pem")
 }
 
-/// The first name of a server, with a port.
-fn reached(server: &Server, port: u16) -> String {
-    let name = server.names.first().map_or("", String::as_str);
-    if name.contains(':') { format!("[{name}]:{port}") } else { format!("{name}:{port}") }
+/// Where others reach a server: at the first of its names.
+fn url(names: &[String], port: u16) -> String {
+    let name = names.first().map_or("", String::as_str);
+    if name.contains(':') {
+        format!("tls://[{name}]:{port}")
+    } else {
+        format!("tls://{name}:{port}")
+    }
 }
 
 fn put(

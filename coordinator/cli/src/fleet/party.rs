@@ -37,6 +37,8 @@ pub struct Rights {
     /// Subjects, some of them with the queue group in which alone they may be subscribed to, after
     /// a space: so nobody listens in beside the group.
     pub subscribe: Vec<String>,
+    /// Subjects that `subscribe` has and that are denied all the same.
+    pub deny: Vec<String>,
 }
 
 impl Party {
@@ -78,7 +80,7 @@ impl Party {
             }
             Self::System => return None,
         };
-        Some(Rights { publish, subscribe })
+        Some(Rights { publish, subscribe, deny: Vec::new() })
     }
 }
 
@@ -89,6 +91,32 @@ fn agent(code: &PerspectiveId) -> Lists {
     let publish = vec![subject::replies_of(code), discovery_inbox(), echo.clone()];
     let own = [in_group(&subject::check(code), code.as_str()), echo];
     (publish, own.into_iter().chain(subject::discovery_of("mpic-agent")).collect())
+}
+
+/// What a leaf node may send to the servers of the bus, and what they send to it: what concerns its
+/// own perspective, and discovery of its agents.
+///
+/// Whoever takes it over speaks and hears for that perspective alone.
+pub fn leaf(perspective: &PerspectiveId) -> Rights {
+    let check = [subject::check(perspective)].into_iter();
+    Rights {
+        publish: vec![subject::replies_of(perspective), discovery_inbox()],
+        subscribe: check.chain(subject::discovery_of("mpic-agent")).collect(),
+        deny: Vec::new(),
+    }
+}
+
+/// The same for leaf nodes before 2.10.24, which ask the servers for what a queue group serves only
+/// if they may for a subject with a wildcard as its last token (nats-server issue 6281): all checks
+/// but those of the others.
+pub fn leaf_with_wildcard(perspective: &PerspectiveId, all: &[PerspectiveId]) -> Rights {
+    let others = all.iter().filter(|other| *other != perspective);
+    let check = [subject::CHECKS.to_owned()].into_iter();
+    Rights {
+        subscribe: check.chain(subject::discovery_of("mpic-agent")).collect(),
+        deny: others.map(subject::check).collect(),
+        ..leaf(perspective)
+    }
 }
 
 fn coordinator(code: &CoordinatorId) -> Lists {

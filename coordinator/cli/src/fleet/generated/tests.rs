@@ -220,6 +220,58 @@ fn the_servers_know_both_nkeys_until_the_old_one_is_retired() {
     assert!(!config.contains(&old) && config.contains(&new));
 }
 
+/// A server's configuration with the name of each party in place of its nkey.
+fn anonymous(bench: &Bench, server: &str) -> String {
+    let path = bench.layout().configs().join(format!("{server}.conf"));
+    let config = std::fs::read_to_string(path).unwrap();
+    let parties =
+        Generated::read(&bench.description(), bench.layout().dir()).unwrap().plan.parties();
+    parties.iter().map(Party::name).fold(config, |config, name| {
+        let nkey = mpic_runtime::keys::load_nkey(&bench.layout().nkey(&name)).unwrap();
+        config.replace(&nkey.public_key(), &format!("@{name}@"))
+    })
+}
+
+#[test]
+fn the_configurations_of_servers_that_people_are_shown_are_those_that_are_generated() {
+    let bench = Bench::of(SAMPLE);
+    bench.apply(Mode::Write, NOW);
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/nats");
+    for server in ["bus-0", "leaf-us-west"] {
+        let shown = std::fs::read_to_string(format!("{dir}/{server}.conf")).unwrap();
+        let (note, shown) = shown.split_once("\n\n").unwrap();
+        assert!(note.lines().all(|line| line.starts_with("# ")), "{note}");
+        assert_eq!(shown, anonymous(&bench, server), "{server}");
+    }
+}
+
+#[test]
+fn an_agent_behind_a_leaf_node_is_known_there_alone() {
+    let bench = Bench::of(SAMPLE);
+    bench.apply(Mode::Write, NOW);
+    let (server, leaf) = (anonymous(&bench, "bus-0"), anonymous(&bench, "leaf-us-west"));
+    assert!(!server.contains("@agent-us-west@") && server.contains("@agent-us-east@"));
+    assert!(leaf.contains("@agent-us-west@") && !leaf.contains("@agent-us-east@"));
+    let agent = |code| std::fs::read_to_string(bench.layout().config(code)).unwrap();
+    let leaf = "servers = [\"tls://leaf.us-west.example:4222\"]";
+    assert!(agent("agent-us-west").contains(leaf));
+    assert!(!agent("agent-us-east").contains("leaf.us-west.example"));
+}
+
+#[test]
+fn leaf_nodes_before_2_10_are_let_hear_checks_but_those_of_others() {
+    let bench = Bench::of(&SAMPLE.replace("release = \"2.12\"", "release = \"2.9\""));
+    bench.apply(Mode::Write, NOW);
+    let server = bench.server_config();
+    let (_, leaf) = server.split_once("# a leaf node of us-west").unwrap();
+    let (_, denied) = leaf.split_once("deny: [").unwrap();
+    for listed in bench.directory().perspectives(NOW) {
+        let subject = format!("\"mpic.v1.check.{}\"", listed.code);
+        assert_eq!(denied.contains(&subject), listed.code.as_str() != "us-west", "{subject}");
+    }
+    assert!(!server.contains("sync_interval: always,") && !server.contains("min_version"));
+}
+
 /// Replaces `from` in the sample by `to`, which must be refused.
 fn refused(from: &str, to: &str) -> String {
     assert!(SAMPLE.contains(from), "{from}");
@@ -249,4 +301,10 @@ fn what_cannot_be_is_refused_with_line_field_value_and_reason() {
     assert!(code.contains("us.east") && code.contains("line"), "{code}");
     let names = refused("names = [\"bus-1.example\"]", "names = []");
     assert!(names.contains("server.names"), "{names}");
+    let nowhere = refused("perspective = \"us-west\"", "perspective = \"us-north\"");
+    assert!(nowhere.contains("leaf.perspective `us-north`: no such perspective"), "{nowhere}");
+    let address = refused("[\"leaf.us-west.example\"]", "[\"192.0.2.7\"]");
+    assert!(address.contains("leaf.names `192.0.2.7`: one must be a host name"), "{address}");
+    let server = refused("[\"leaf.us-west.example\"]", "[\"bus-1.example\"]");
+    assert!(server.contains("leaf.names `bus-1.example`: the name is taken"), "{server}");
 }

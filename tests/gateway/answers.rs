@@ -150,6 +150,7 @@ async fn a_target_that_is_no_identifier_is_not_valid(client: &HttpClient) {
         let answered = client.post(&request).await;
         assert_eq!((answered.status, answered.at("/is_valid")), (200, json!(false)), "{target:?}");
         assert_eq!(answered.header("mpic-refused"), "identifier_syntax");
+        assert_eq!(answered.header("mpic-job"), "", "no job can carry it");
         assert_eq!(answered.at("/domain_or_ip_target"), target);
         assert_eq!(answered.at("/perspectives"), json!([]));
         let used = json!({ "perspective_count": 5, "quorum_count": 5, "attempt_count": 0 });

@@ -67,7 +67,9 @@ async fn ask(
 ) -> (String, Value) {
     let layout = cluster.layout();
     let mut command = Command::new("curl");
-    command.args(["--silent", "--write-out", "\n%{http_version} %{http_code}"]).args(more);
+    command
+        .args(["--silent", "--show-error", "--write-out", "\n%{http_version} %{http_code}"])
+        .args(more);
     command.arg("--cacert").arg(layout.tls_certificate("ca"));
     if let Some(party) = party {
         command.arg("--cert").arg(layout.tls_certificate(party));
@@ -77,6 +79,7 @@ async fn ask(
     let json = "content-type: application/json";
     let ran = command.args(["--header", json]).stdin(Stdio::null()).output().await.unwrap();
     let said = String::from_utf8(ran.stdout).unwrap();
+    assert!(ran.status.success(), "{said}{}", String::from_utf8_lossy(&ran.stderr));
     let (body, outcome) = said.rsplit_once('\n').unwrap();
     (outcome.to_owned(), serde_json::from_str(body).unwrap_or_default())
 }

@@ -6,16 +6,16 @@ use mpic_internet::config::{Data, Fault, FaultRcode, Page, PageFault, Record};
 use mpic_tests::internet::{Content, WEB, challenge_name};
 
 /// What `methods.example` and `honest.example` show, and `methods.py` asks for.
-const VALUE: &str = "a-random-value-of-32-characters";
-const KEY_AUTHORIZATION: &str = "honest-token.honest-thumbprint";
-const TOKEN_PATH: &str = "/.well-known/acme-challenge/honest-token";
+pub(crate) const VALUE: &str = "a-random-value-of-32-characters";
+pub(crate) const KEY_AUTHORIZATION: &str = "honest-token.honest-thumbprint";
+pub(crate) const TOKEN_PATH: &str = "/.well-known/acme-challenge/honest-token";
 const FILE_PATH: &str = "/.well-known/pki-validation/file.txt";
-const DIGEST: &str = "6rltRZA4FTPA2ozpaJCFbuqkwFpoW36oXKg0zSlNRxM";
+pub(crate) const DIGEST: &str = "6rltRZA4FTPA2ozpaJCFbuqkwFpoW36oXKg0zSlNRxM";
 const DIGEST_HEX: &str = "eab96d4590381533c0da8ce96890856eeaa4c05a685b7ea85ca834cd294d4713";
 
 /// All of it.
 pub(crate) fn content() -> Content {
-    caa_rows(dns_rows(web_rows(Content::demo())))
+    crate::rows::content(caa_rows(dns_rows(web_rows(Content::demo()))))
 }
 
 fn web_rows(content: Content) -> Content {

@@ -38,6 +38,16 @@ class Connection:
         response.begin()
         return response.status, response.headers, response.read()
 
+    def rest(self) -> bytes:
+        """Everything that the peer says until it hangs up, or until the time is over."""
+        octets = b""
+        try:
+            while more := self.socket.recv(65_536):
+                octets += more
+        except (TimeoutError, ConnectionResetError):
+            pass
+        return octets
+
     def is_closed(self) -> bool:
         """Whether the peer has hung up, or does within the time of this connection."""
         try:

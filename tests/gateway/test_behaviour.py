@@ -3,7 +3,7 @@
 import pytest
 
 import methods
-from methods import caa, dcv
+from methods import caa, changed, dcv
 
 NO = []
 LOOKUP, PARAMETER = ["dcv_checker:lookup"], ["dcv_checker:parameter"]
@@ -29,6 +29,18 @@ def persistent(target: str) -> dict:
         target, "dns-persistent", issuer_domain_names=["ca.example"],
         expected_account_uri=methods.ACCOUNT)
 
+
+def change(target: str, **parameters) -> dict:
+    given = {"challenge_value": methods.VALUE, "dns_record_type": "TXT", **parameters}
+    return dcv(target, "dns-change", **given)
+
+
+def contact(target: str, kind: str, value: str) -> dict:
+    return dcv(target, f"contact-{kind}", challenge_value=value)
+
+
+WEB = methods.PASSING["website-change"]
+ONION = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion"
 
 # Row, request, reasons of which one is given (none where the answer is simply no), error types,
 # and whether the checks count as complete.
@@ -67,6 +79,51 @@ REFUSED = [
     ("l12", alpn("l12.example"), [], NO, COMPLETE),
     ("s1", http_01("s1.example"), ["addr_blocked"], LOOKUP, COMPLETE),
     ("s5", http_01("s5.example"), [], NO, COMPLETE),
+    ("i6", caa("*.co.uk"), ["identifier_public_suffix"], CAA_LOOKUP, INCOMPLETE),
+    ("i7", dns_01("a.internal"), ["identifier_reserved_name"], PARAMETER, INCOMPLETE),
+    ("i8", caa(ONION), ["identifier_onion"], CAA_LOOKUP, INCOMPLETE),
+    ("i9", caa("8.8.8.8.in-addr.arpa"), ["identifier_reserved_name"], CAA_LOOKUP, INCOMPLETE),
+    ("i12", caa("224.0.0.1"), ["identifier_reserved_ip"], CAA_LOOKUP, INCOMPLETE),
+    ("i13", http_01("*.h1.example"), ["method_unsuitable"], PARAMETER, INCOMPLETE),
+    *[(name[:-8].rstrip("abc"), caa(name), [], NO, COMPLETE) for name in [
+        "c2a.example", "c2c.example", "c4c.example", "c5a.example", "c5b.example", "c6a.example",
+        "c11b.example", "c13a.example"]],
+    ("c12", caa("*.c12.example"), [], NO, COMPLETE),
+    ("c13", caa("c13c.example", certificate_type="s-mime"), [], NO, COMPLETE),
+    ("c15", caa("www.c15b.example"), [], NO, COMPLETE),
+    ("c16", caa("www.c16.example"), [], NO, COMPLETE),
+    ("c16", caa("two.c16.example"), [], NO, COMPLETE),
+    ("c17", caa("www.c17b.example"), [], NO, COMPLETE),
+    ("t7", change("t7.example", require_exact_match=True), [], NO, COMPLETE),
+    ("t7", change("t7.example", challenge_value=methods.VALUE.upper()), [], NO, COMPLETE),
+    ("t10", change("www.t10.example", dns_record_type="CAA"), ["dns_nodata"], LOOKUP, COMPLETE),
+    *[(name[:2], persistent(name), [], NO, COMPLETE) for name in [
+        "v2a.example", "v2b.example", "v3b.example", "v3c.example", "v4a.example", "v4b.example",
+        "v6.example", "*.v7.example"]],
+    ("k1", contact("k1.example", "email-txt", "USER@k1.example"), [], NO, COMPLETE),
+    ("k2", contact("k2b.example", "email-txt", "a@k2b.example"), [], NO, COMPLETE),
+    ("k2", contact("k2c.example", "phone-txt", "+15551234567"), [], NO, COMPLETE),
+    ("k3", contact("k3b.example", "phone-txt", "+15551234567"), [], NO, COMPLETE),
+    ("k3", contact("k3c.example", "phone-txt", "+15551234567"), [], NO, COMPLETE),
+    ("k3", contact("k3d.example", "phone-txt", "+15551234567"), [], NO, COMPLETE),
+    ("k4", contact("www.k4b.example", "email-caa", "a@k4b.example"), [], NO, COMPLETE),
+    ("h2", http_01("h2b.example"), [], NO, COMPLETE),
+    ("h2", http_01("h2c.example"), [], NO, COMPLETE),
+    ("h5", http_01("h5c.example"), ["http_status"], HTTP, COMPLETE),
+    ("h6", http_01("h6a.example"), ["http_status"], HTTP, COMPLETE),
+    ("h6", http_01("h6b.example"), ["http_status"], HTTP, COMPLETE),
+    ("h9", changed(WEB, challenge_value=methods.VALUE.upper()), [], NO, COMPLETE),
+    ("h9", changed(WEB, match_regex="^nothing-like-it$"), [], NO, COMPLETE),
+    ("h11", http_01("h11c.example"), ["redirect_status"], REDIRECT, COMPLETE),
+    ("h11", http_01("h11d.example"), ["http_status"], HTTP, COMPLETE),
+    ("h13", http_01("h13a.example"), ["redirect_location"], REDIRECT, COMPLETE),
+    ("h13", http_01("h13b.example"), ["redirect_location"], REDIRECT, COMPLETE),
+    ("h15", http_01("h15b.example"), ["redirect_scheme"], REDIRECT, COMPLETE),
+    ("h19", http_01("h19b.example"), ["addr_blocked"], LOOKUP, COMPLETE),
+    ("h19", http_01("h19c.example"), ["addr_blocked"], LOOKUP, COMPLETE),
+    ("h22", http_01("h22.example"), ["redirect_host"], REDIRECT, COMPLETE),
+    ("h28", {**WEB, "domain_or_ip_target": "h28.example"}, ["http_challenge_in_request"],
+     REDIRECT, COMPLETE),
 ]
 
 
@@ -105,6 +162,31 @@ PASSING = [
     ("h26", http_01("127.0.3.1")),
     ("l1", alpn("l1.example")),
     ("l13", alpn("127.0.3.1")),
+    ("i2", caa("b\u00fccher.example")),
+    *[(name[:-8].rstrip("abc"), caa(name)) for name in [
+        "c2b.example", "c4a.example", "c4b.example", "c6b.example", "c7a.example", "c7b.example",
+        "c9.example", "c10a.example", "c10b.example", "*.c11b.example", "c12.example"]],
+    ("c13", caa("c13a.example", certificate_type="s-mime")),
+    ("c13", caa("c13b.example", certificate_type="s-mime")),
+    ("c15", caa("www.c15a.example")),
+    ("c17", caa("www.c17a.example")),
+    ("t4", dns_01("t4.example")),
+    ("t7", change("t7.example")),
+    ("t7", change(
+        "t7.example", challenge_value=methods.VALUE.upper(), require_exact_case=False)),
+    ("t8", change("methods.example", dns_record_type="CNAME", dns_name_prefix="_dnsauth",
+                  challenge_value="A-RANDOM-VALUE.ca.example.")),
+    ("t10", change("t10.example", dns_record_type="CAA")),
+    ("t10", change("alias.t10.example", dns_record_type="CAA")),
+    *[(name[:2], persistent(name)) for name in [
+        "v1b.example", "v5b.example", "v7.example", "v8.example", "v9.example"]],
+    ("k1", contact("k1.example", "email-txt", "user@K1.EXAMPLE")),
+    ("k3", contact("k3a.example", "phone-txt", "+15551234567")),
+    *[(name[:-9], http_01(name)) for name in [
+        "h5a.example", "h5b.example", "h11a.example", "h11b.example", "h14a.example",
+        "h14b.example"]],
+    ("h9", changed(WEB, challenge_value=methods.VALUE.upper(), require_exact_case=False)),
+    ("h20", http_01("h20.example")),
 ]
 
 

@@ -2,6 +2,8 @@
 
 import json
 import random
+import re
+import subprocess
 import threading
 from http.client import HTTPException
 
@@ -163,13 +165,117 @@ def test_a_body_of_this_type_is_read(service, lines):
     b"\0\0\0\0\r\n\r\n", b"POST\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00",
     b"POST /mpic HTTP/1.1\r\nContent-Length: a\r\n\r\n",
     b"POST /mpic HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
-    b"POST /mpic HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", b"A" * 100_000],
-    ids=lambda octets: ascii(octets[:30]))
-def test_what_is_no_http_is_hung_up_on_or_refused(service, octets):
+    b"POST /mpic HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nX-A: a\0b\r\n\r\n", b"GET /a b HTTP/1.1\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nx y: 1\r\n\r\n"],
+    ids=lambda octets: ascii(octets[:50]))
+def test_what_is_no_http_is_refused_and_hung_up_on(service, octets):
     with Connection(service.system["url"], timeout=20) as connection:
         connection.send(octets)
-        first = connection.socket.recv(64)
-        assert first == b"" or first.startswith(b"HTTP/1.") and b" 4" in first[:12]
+        assert connection.rest().startswith(b"HTTP/1.1 400 ")
+        assert connection.is_closed()
+
+
+def test_many_fields_in_a_head_are_read(service):
+    with Connection(service.system["url"]) as connection:
+        fields = [f"X-{number}: {number}" for number in range(800)]
+        connection.head(*credentials(service), *fields, f"Content-Length: {len(TEXT)}")
+        connection.send(TEXT.encode())
+        assert connection.answer()[0] == 200
+
+
+# Every member as long as it may be.
+LONGEST = {**methods.dcv(
+    ".".join(["a" * 61] * 4), "website-change", challenge_value="v" * 255,
+    http_token_path="p" * 512, match_regex="r" * 512,
+    http_headers={f"x-{number:02}": "h" * 252 for number in range(16)}),
+    "trace_identifier": "t" * 128}
+
+
+def test_the_longest_request_fits_a_job_however_it_comes(service):
+    response = service.post(LONGEST)
+    assert response.status_code == 200 and response.headers["mpic-job"]
+    with Connection(service.system["url"]) as connection:
+        connection.head(*credentials(service), "Transfer-Encoding: chunked")
+        body = json.dumps(LONGEST).encode()
+        for start in range(0, len(body), 1_000):
+            chunk = body[start:start + 1_000]
+            connection.send(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+        connection.send(b"0\r\n\r\n")
+        status, headers, _ = connection.answer()
+        assert status == 200 and headers["mpic-job"]
+
+
+@pytest.mark.parametrize("lines", [
+    ["Content-Length: 4", "Transfer-Encoding: chunked"],
+    ["Transfer-Encoding: chunked", "Content-Length: 4"],
+    ["Transfer-Encoding: chunked", "Transfer-Encoding: identity"],
+    ["Transfer-Encoding: identity, chunked", "Content-Length: 4"],
+    ["Transfer-Encoding : chunked"], ["Content-Length: +4"], ["Content-Length: 4, 4, 5"],
+    ["Content-Length: 4", "Content-Length: 5"], ["Transfer-Encoding: xchunked"],
+    ["X-Folded: a\r\n b", "Content-Length: 4"], ["Content-Length: 0x4"], ["Content-Length:"]],
+    ids=lambda lines: " ".join(lines)[:60])
+def test_two_ways_to_read_one_message_smuggle_nothing(service, lines):
+    """Whoever reads the length in another way must not find a second request in the rest."""
+    inner = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+    with Connection(service.system["url"], timeout=20) as connection:
+        connection.head(*credentials(service), *lines)
+        connection.send(b"0\r\n\r\n" + inner)
+        answers = connection.rest()
+    statuses = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+)", answers)]
+    assert len(statuses) <= 1 and all(400 <= status < 500 for status in statuses), answers
+
+
+def test_requests_that_follow_at_once_are_answered_in_their_order(service):
+    with Connection(service.system["url"]) as connection:
+        bodies = [json.dumps(caa("honest.example")), "{", json.dumps(caa("c3.example")), "[]"]
+        for body in bodies:
+            connection.head(*credentials(service), f"Content-Length: {len(body)}")
+            connection.send(body.encode())
+        connection.head("Connection: close", path="/healthz", method="GET")
+        answers = connection.rest()
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answers) == [b"200", b"400", b"200", b"400", b"200"]
+    assert re.findall(rb'"is_valid":(\w+)', answers) == [b"true", b"false"]
+    assert answers.endswith(b'{"status":"healthy"}')
+
+
+def test_who_asks_whether_to_go_on_is_told_so_or_refused_at_once(service):
+    with Connection(service.system["url"]) as connection:
+        length = f"Content-Length: {len(TEXT)}"
+        connection.head(*credentials(service), length, "Expect: 100-continue")
+        assert connection.socket.recv(64).startswith(b"HTTP/1.1 100 ")
+        connection.send(TEXT.encode())
+        assert connection.answer()[0] == 200
+    with Connection(service.system["url"]) as connection:
+        too_long = f"Content-Length: {BODY_MAX + 1}"
+        connection.head(*credentials(service), too_long, "Expect: 100-continue")
+        assert connection.answer()[0] == 413
+
+
+def test_frames_of_http_2_without_tls_are_answered_alike(service):
+    ran = subprocess.run(
+        ["curl", "--silent", "--http2-prior-knowledge", "--header", credentials(service)[0],
+         "--data", TEXT, "--header", "Content-Type: application/json", "--write-out",
+         "\n%{http_version} %{http_code}", service.system["url"] + "/mpic"],
+        capture_output=True, text=True, timeout=60, check=True)
+    body, outcome = ran.stdout.rsplit("\n", 1)
+    assert outcome == "2 200" and json.loads(body)["is_valid"]
+
+
+def drip(service, outcomes: dict) -> None:
+    """Sends a body octet by octet until it is hung up on."""
+    with Connection(service.system["url"], timeout=30) as connection:
+        connection.head(*credentials(service), "Content-Length: 1000")
+        connection.socket.settimeout(0.2)
+        answer = b""
+        for _ in range(200):
+            connection.send(b" ")
+            try:
+                answer += connection.socket.recv(4_096)
+                break
+            except TimeoutError:
+                continue
+        outcomes["drip"] = answer
 
 
 def slow(service, outcomes: dict, name: str, *parts: bytes) -> None:
@@ -195,8 +301,12 @@ def test_whoever_does_not_finish_is_told_so_and_hung_up_on(service):
     }.items():
         threads.append(threading.Thread(target=slow, args=(service, outcomes, name, *parts)))
         threads[-1].start()
+    threads.append(threading.Thread(target=drip, args=(service, outcomes)))
+    threads[-1].start()
     for thread in threads:
-        thread.join(40)
+        thread.join(60)
+    dripped = outcomes.pop("drip")
+    assert dripped.startswith(b"HTTP/1.1 408 ") and dripped.endswith(b'{"error":"request-timeout"}')
     assert outcomes.pop("half a head")[1] is True, "at least hung up on"
     assert outcomes == {"half a body": (408, True), "half a chunk": (408, True)}
 

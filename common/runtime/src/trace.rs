@@ -40,6 +40,21 @@ pub fn follow(span: &Span, headers: Option<&HeaderMap>) {
     }
 }
 
+/// Lets `span` go on with the trace that a request of another protocol came with: its `traceparent`
+/// and `tracestate`.
+pub fn follow_texts(span: &Span, parent: &str, state: Option<&str>) {
+    let mut headers = HeaderMap::new();
+    // What a header of NATS cannot hold is not well formed either.
+    let fields = [(PARENT, Some(parent)), (STATE, state)];
+    for (name, value) in fields.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+        if is_well_formed(name, value) && value.bytes().all(|octet| (b' '..=b'~').contains(&octet))
+        {
+            headers.insert(name, value);
+        }
+    }
+    follow(span, Some(&headers));
+}
+
 struct Outbound<'a>(&'a mut HeaderMap);
 
 impl Injector for Outbound<'_> {

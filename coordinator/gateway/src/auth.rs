@@ -13,12 +13,19 @@ use tokio::time::Instant;
 use crate::config::{CaConfig, Require};
 
 /// What a client shows.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Shown<'a> {
     /// The API keys of its headers: one at most counts, several only if they are the same.
     pub keys: Vec<&'a [u8]>,
     /// SHA-256 of the public key of its certificate, where the channel has verified one.
     pub certificate: Option<Hash>,
+}
+
+impl std::fmt::Debug for Shown<'_> {
+    /// Keys are secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shown").field("keys", &self.keys.len()).finish_non_exhaustive()
+    }
 }
 
 /// The credentials of all CAs. A CA is named by its place in the configuration.

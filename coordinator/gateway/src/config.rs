@@ -1,5 +1,6 @@
 //! The gateway's configuration.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -285,6 +286,35 @@ impl Config {
                 return Err(ConfigError::key("ca.require", &ca.code, reason));
             }
         }
+        self.check_credentials()
+    }
+
+    /// Each credential is of one CA, and each CA has those that it requires.
+    fn check_credentials(&self) -> Result<(), ConfigError> {
+        let (mut codes, mut keys, mut certificates) =
+            (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for ca in &self.ca {
+            let wrong = |key, reason| Err(ConfigError::key(key, &ca.code, reason));
+            if !codes.insert(&ca.code) {
+                return wrong("ca.code", "it stands twice");
+            }
+            if !ca.key.iter().all(|key| keys.insert(key.key_sha256)) {
+                return wrong("ca.key.key_sha256", "a key stands twice, here or at another CA");
+            }
+            if !ca.spki_sha256.iter().all(|digest| certificates.insert(*digest)) {
+                return wrong("ca.spki_sha256", "one stands twice, here or at another CA");
+            }
+            let (has_key, has_certificate) = (!ca.key.is_empty(), !ca.spki_sha256.is_empty());
+            let can_be_shown = match ca.require {
+                Require::Key => has_key,
+                Require::Certificate => has_certificate,
+                Require::Either => has_key || has_certificate,
+                Require::Both => has_key && has_certificate,
+            };
+            if !can_be_shown {
+                return wrong("ca.require", "no client could show what is required");
+            }
+        }
         Ok(())
     }
 }
@@ -336,6 +366,21 @@ mod tests {
         ] {
             let text = MINIMAL.replace("[[ca]]", &format!("[limits]\n{limits}\n[[ca]]"));
             assert!(check(&text).unwrap_err().contains(named), "{limits}");
+        }
+    }
+
+    #[test]
+    fn a_credential_is_of_one_ca_and_each_ca_has_what_it_requires() {
+        let (_, second) = MINIMAL.split_once("[[ca]]").unwrap();
+        let other = second.replace("ca1", "ca2").replace("000", "111");
+        assert_eq!(check(&format!("{MINIMAL}[[ca]]{other}")), Ok(()));
+        for (more, named) in [
+            (second.replace("000", "111"), "ca.code"),
+            (second.replace("ca1", "ca2"), "ca.key.key_sha256"),
+            (other.split("[[ca.key]]").next().unwrap().to_owned(), "ca.require"),
+        ] {
+            let error = check(&format!("{MINIMAL}[[ca]]{more}")).unwrap_err();
+            assert!(error.contains(named), "{error}");
         }
     }
 

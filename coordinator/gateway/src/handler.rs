@@ -144,7 +144,12 @@ impl<C: Clock> Handler<'_, C> {
                 let request = &request;
                 self.attempt(&Prepared { request, question, rules, plan }).await
             }
-            Err(reason) => self.refused(&request, &rules, &plan, &[reason], &[]),
+            Err(reason) => {
+                // No job can carry it, so no log but this one tells of it.
+                let (ca, reason_text) = (&self.ca.code, reason.as_str());
+                tracing::info!(%ca, reason = reason_text, "a request is for nothing that could be");
+                self.refused(&request, &rules, &plan, &[reason], &[])
+            }
         };
         Answer { check: request.check.as_str(), ..answer }
     }

@@ -23,6 +23,8 @@ use crate::tls::public_key_hash;
 
 /// Streams of one HTTP/2 connection.
 const STREAMS_MAX: u32 = 128;
+/// Fields of a head, beyond which HTTP/1.1 answers 431 by itself.
+const HEADERS_MAX: usize = 1_000;
 /// Between two tries where the system accepts nothing.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -146,7 +148,7 @@ fn builder<C>(service: &Service<C>) -> auto::Builder<TokioExecutor> {
         .header_read_timeout(None)
         // Beyond the limit of a head, so that one that is too large is answered as such.
         .max_buf_size(limits.head_octets_max.saturating_mul(2))
-        .pipeline_flush(true);
+        .max_headers(HEADERS_MAX);
     let head = u32::try_from(limits.head_octets_max).unwrap_or(u32::MAX);
     builder.http2().max_concurrent_streams(STREAMS_MAX).max_header_list_size(head);
     builder

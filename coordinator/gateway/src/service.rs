@@ -7,11 +7,14 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode, Version};
 use mpic_common::octets::Hash;
 use mpic_runtime::clock::Clock;
+use mpic_runtime::trace;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::auth::{Credentials, Failures, Shown};
 use crate::config::Limits;
@@ -73,18 +76,50 @@ impl<C: Clock> Service<C> {
         request: Request<Incoming>,
     ) -> Response<Full<Bytes>> {
         let arrived = Instant::now();
-        let is_head = request.method() == Method::HEAD;
-        if head_octets(&request) > self.limits.head_octets_max {
+        let (head, mut body) = request.into_parts();
+        let response = self.answer(&peer, &head, &mut body, arrived).await;
+        if head.version >= Version::HTTP_2 {
+            self.discard(body, arrived).await;
+        }
+        response
+    }
+
+    async fn answer(
+        &self,
+        peer: &Peer,
+        head: &Parts,
+        body: &mut Incoming,
+        arrived: Instant,
+    ) -> Response<Full<Bytes>> {
+        let is_head = head.method == Method::HEAD;
+        if head_octets(head) > self.limits.head_octets_max {
             return self.finish(&Answer::error(431, "head-too-large"), None, arrived, true);
         }
-        let route = route(request.uri().path(), &self.base_paths);
-        match (route, request.method()) {
+        let route = route(head.uri.path(), &self.base_paths);
+        match (route, &head.method) {
             (None, _) => self.finish(&Answer::error(404, "not-found"), None, arrived, false),
-            (Some(Route::Mpic), &Method::POST) => self.post(&peer, request, arrived).await,
+            (Some(Route::Mpic), &Method::POST) => self.post(peer, head, body, arrived).await,
             (Some(Route::Mpic), _) => self.not_allowed("POST", arrived),
             (Some(route), &Method::GET | &Method::HEAD) => self.get(route, is_head),
             (Some(_), _) => self.not_allowed("GET, HEAD", arrived),
         }
+    }
+
+    /// Takes what is left of a body, looks at none of it, and keeps none.
+    ///
+    /// Over HTTP/2 an answer that leaves before the body has come resets the stream, and there are
+    /// clients that fail on that and never look at the answer. Within the limits of any body.
+    async fn discard(&self, mut body: Incoming, arrived: Instant) {
+        let mut left = self.limits.body_octets_max;
+        let reading = async {
+            while let Some(Ok(frame)) = body.frame().await {
+                let octets = frame.data_ref().map_or(0, Bytes::len);
+                let Some(rest) = left.checked_sub(octets) else { break };
+                left = rest;
+            }
+        };
+        // Who is too slow is reset all the same.
+        let _ = timeout_at(arrived + self.limits.read(), reading).await;
     }
 
     fn not_allowed(&self, allow: &'static str, arrived: Instant) -> Response<Full<Bytes>> {
@@ -124,10 +159,10 @@ impl<C: Clock> Service<C> {
     async fn post(
         &self,
         peer: &Peer,
-        request: Request<Incoming>,
+        head: &Parts,
+        body: &mut Incoming,
         arrived: Instant,
     ) -> Response<Full<Bytes>> {
-        let (head, body) = request.into_parts();
         let shown = Shown { keys: api_keys(&head.headers), certificate: peer.certificate };
         let Some(number) = self.credentials.ca(&shown, self.clock.now()) else {
             return self.unauthorized(peer, arrived);
@@ -140,7 +175,9 @@ impl<C: Clock> Service<C> {
                 let directory = self.directories.current();
                 let (limits, directory, clock) = (&self.limits, &*directory, &self.clock);
                 let handler = Handler { ca, limits, directory, clock, arrived };
-                let answer = handler.answer(&body).await;
+                let span = tracing::info_span!("request", ca = %ca.code);
+                follow_trace(&span, &head.headers);
+                let answer = handler.answer(&body).instrument(span).await;
                 drop(place);
                 (answer, false)
             }
@@ -165,7 +202,7 @@ impl<C: Clock> Service<C> {
         &self,
         ca: usize,
         headers: &HeaderMap,
-        body: Incoming,
+        body: &mut Incoming,
         arrived: Instant,
     ) -> Result<(Bytes, crate::limits::Place), Answer> {
         if self.stop.is_cancelled() {
@@ -202,7 +239,8 @@ impl<C: Clock> Service<C> {
         tracing::info!(ca = code, check, status, elapsed_ms, "answered");
         let mut response =
             response(answer.status, answer.body.to_string().into(), &answer.headers, false);
-        if close && response.version() < hyper::Version::HTTP_2 {
+        // HTTP/2 has no such field: there it is left out, and the stream alone ends.
+        if close {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
@@ -210,11 +248,11 @@ impl<C: Clock> Service<C> {
 }
 
 /// Octets of the request line and its fields, as HTTP/1.1 writes them.
-fn head_octets(request: &Request<Incoming>) -> usize {
-    let fields = request.headers().iter();
+fn head_octets(head: &Parts) -> usize {
+    let fields = head.headers.iter();
     let fields: usize = fields.map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
-    request.method().as_str().len() + target + fields + 12
+    let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    head.method.as_str().len() + target + fields + 12
 }
 
 fn route(path: &str, base_paths: &[String]) -> Option<Route> {
@@ -246,6 +284,19 @@ fn api_keys(headers: &HeaderMap) -> Vec<&[u8]> {
     plain.chain(bearer).map(<[u8]>::trim_ascii).collect()
 }
 
+/// Goes on with the trace of a client that traces, by the headers that coordinators and agents go on
+/// with as well.
+fn follow_trace(span: &tracing::Span, headers: &HeaderMap) {
+    let mut parents = headers.get_all("traceparent").iter();
+    let (Some(Ok(parent)), None) = (parents.next().map(HeaderValue::to_str), parents.next()) else {
+        return;
+    };
+    let states: Result<Vec<_>, _> =
+        headers.get_all("tracestate").iter().map(HeaderValue::to_str).collect();
+    let states = states.ok().filter(|states| !states.is_empty()).map(|states| states.join(","));
+    trace::follow_texts(span, parent, states.as_deref());
+}
+
 /// Nothing, or JSON in UTF-8, that is not encoded further.
 fn is_json(headers: &HeaderMap) -> bool {
     if headers.contains_key(header::CONTENT_ENCODING) {
@@ -270,7 +321,7 @@ enum Unread {
     Broken,
 }
 
-async fn read_body(mut body: Incoming, octets_max: usize) -> Result<Bytes, Unread> {
+async fn read_body(body: &mut Incoming, octets_max: usize) -> Result<Bytes, Unread> {
     let most = u64::try_from(octets_max).unwrap_or(u64::MAX);
     if body.size_hint().lower() > most {
         return Err(Unread::TooLarge);

@@ -29,6 +29,16 @@ struct Question {
     baseline_requirements: bool,
     primary_passed: Vec<bool>,
     remotes: Vec<Remote>,
+    stricter: Limits,
+}
+
+/// What directory and job ask beyond the Baseline Requirements.
+#[derive(Debug, Clone, Default)]
+struct Limits {
+    policy_remotes: Option<usize>,
+    policy_non_corroborations: Option<usize>,
+    job_remotes: Option<usize>,
+    job_corroborations: Option<usize>,
 }
 
 /// May it be issued? As an auditor would work it out on paper.
@@ -74,6 +84,16 @@ fn quorum(question: &Question, corroborates: &dyn Fn(&Remote) -> bool) -> bool {
     if asked < least || (two_regions && regions.len() < 2) {
         return false;
     }
+    // Who asks for more gets no less.
+    let Limits { policy_remotes, policy_non_corroborations, job_remotes, job_corroborations } =
+        question.stricter;
+    if policy_remotes.is_some_and(|least| asked < least)
+        || job_remotes.is_some_and(|least| asked < least)
+        || job_corroborations.is_some_and(|least| corroborating.len() < least)
+        || policy_non_corroborations.is_some_and(|most| asked - corroborating.len() > most)
+    {
+        return false;
+    }
     // "2-5: 1, 6+: 2"; the strict profile allows none below six.
     let missing = asked - corroborating.len();
     if asked >= 6 {
@@ -106,14 +126,22 @@ fn in_code(question: &Question) -> bool {
     } else {
         Profile::Strict
     };
-    let policy = Policy::of(profile);
+    let limits = &question.stricter;
+    let policy = Policy {
+        remotes_min: limits.policy_remotes,
+        non_corroborations_max: limits.policy_non_corroborations,
+        ..Policy::of(profile)
+    };
     let certificate_type =
         if question.s_mime { CertificateType::SMime } else { CertificateType::TlsServer };
     let decision = decide(&Case {
         certificate_type,
         date: question.day,
         policy: &policy,
-        stricter: Stricter::default(),
+        stricter: Stricter {
+            remotes: limits.job_remotes,
+            corroborations_min: limits.job_corroborations,
+        },
         cohort: &cohort,
         checks: checks.map(|(kind, check)| (kind, findings(check))).collect(),
     });
@@ -158,6 +186,7 @@ fn both_agree_on_every_small_cohort() {
                         baseline_requirements,
                         primary_passed: vec![true],
                         remotes: (0..size).map(remote).collect(),
+                        stricter: Limits::default(),
                     });
                     asked += 1;
                 }
@@ -165,6 +194,70 @@ fn both_agree_on_every_small_cohort() {
         }
     }
     assert_eq!(asked, 18 * 4 * 5_461);
+}
+
+/// Every cohort of up to `size` remotes of these kinds, whatever their order.
+fn cohorts(kinds: &[Remote], size: usize) -> Vec<Vec<Remote>> {
+    let mut all = vec![Vec::new()];
+    if size > 0 {
+        for (index, first) in kinds.iter().enumerate() {
+            let rest = cohorts(&kinds[index..], size - 1).into_iter();
+            all.extend(rest.map(|rest| [vec![first.clone()], rest].concat()));
+        }
+    }
+    all
+}
+
+/// Each of these cohorts on the day of each boundary and on the one before, in both profiles, for
+/// both kinds of certificate, with these primaries.
+fn agree_on(cohorts: &[Vec<Remote>], primaries: &[Vec<bool>]) {
+    let days = boundary_days().into_iter().enumerate().filter(|(index, _)| index % 3 < 2);
+    for (day, primary_passed, remotes) in days.flat_map(|(_, day)| {
+        let with = move |primary| cohorts.iter().map(move |remotes| (day, primary, remotes));
+        primaries.iter().flat_map(with)
+    }) {
+        for (s_mime, baseline_requirements) in
+            [(false, false), (false, true), (true, false), (true, true)]
+        {
+            let (primary_passed, remotes) = (primary_passed.clone(), remotes.clone());
+            let stricter = Limits::default();
+            agree(&Question {
+                s_mime,
+                day,
+                baseline_requirements,
+                primary_passed,
+                remotes,
+                stricter,
+            });
+        }
+    }
+}
+
+/// All that one remote can say of one check: silence too.
+#[test]
+fn both_agree_on_every_cohort_of_up_to_six_whatever_each_remote_says() {
+    let all =
+        [None, Some(Finding::Corroborate), Some(Finding::Contradict), Some(Finding::Unavailable)];
+    let kinds = REGIONS[..2]
+        .iter()
+        .flat_map(|region| all.iter().map(|said| Remote { region: *region, said: vec![*said] }));
+    let cohorts = cohorts(&kinds.collect::<Vec<_>>(), 6);
+    assert_eq!(cohorts.len(), 3_003);
+    agree_on(&cohorts, &[vec![true]]);
+    agree_on(&cohorts[..300], &[vec![false], vec![]]);
+}
+
+/// Both checks at once: who corroborates which.
+#[test]
+fn both_agree_on_every_cohort_of_up_to_six_that_is_asked_two_checks() {
+    let said = |corroborates| if corroborates { Some(Finding::Corroborate) } else { None };
+    let kinds = REGIONS[..2].iter().flat_map(|region| {
+        [(false, false), (false, true), (true, false), (true, true)]
+            .map(|(dcv, caa)| Remote { region: *region, said: vec![said(dcv), said(caa)] })
+    });
+    let cohorts = cohorts(&kinds.collect::<Vec<_>>(), 6);
+    agree_on(&cohorts, &[vec![true, true]]);
+    agree_on(&cohorts[..300], &[vec![true, false], vec![false, true], vec![false, false]]);
 }
 
 /// The xorshift64* generator: the same questions for the same seed, and fast.
@@ -215,6 +308,20 @@ impl Random {
             baseline_requirements: self.below(2) == 0,
             primary_passed: (0..checks).map(|_| self.below(10) > 0).collect(),
             remotes,
+            stricter: self.limits(),
+        }
+    }
+
+    /// Mostly none.
+    fn limits(&mut self) -> Limits {
+        let mut limit = |choices: &[usize]| {
+            (self.below(8) == 0).then(|| choices[usize::try_from(self.below(3)).unwrap()])
+        };
+        Limits {
+            policy_remotes: limit(&[2, 5, 7]),
+            policy_non_corroborations: limit(&[0, 1, 2]),
+            job_remotes: limit(&[3, 6, 8]),
+            job_corroborations: limit(&[1, 4, 6]),
         }
     }
 }

@@ -135,17 +135,26 @@ pub async fn follow_directory<P, C: Clock>(
     stop: CancellationToken,
 ) -> Hearing {
     while stop.run_until_cancelled(hangups.recv()).await.flatten().is_some() {
-        match intake.directories.read_again(intake.asker.clock.now()) {
-            Ok(Some(next)) => take(&intake, &mut hearing, next).await,
-            Ok(None) => tracing::info!("the directory document in force is the latest"),
-            Err(error @ UseError::Load(LoadError::OwnKey { .. })) => {
-                tracing::error!(error = chain(&error), "nothing signed here counts any more");
-                stop.cancel();
-            }
-            Err(error) => tracing::error!(error = chain(&error), "no directory document to take"),
-        }
+        reload(&intake, &mut hearing, &stop).await;
     }
     hearing
+}
+
+/// Reads the directory document again, once.
+pub async fn reload<P, C: Clock>(
+    intake: &Intake<P, C>,
+    hearing: &mut Hearing,
+    stop: &CancellationToken,
+) {
+    match intake.directories.read_again(intake.asker.clock.now()) {
+        Ok(Some(next)) => take(intake, hearing, next).await,
+        Ok(None) => tracing::info!("the directory document in force is the latest"),
+        Err(error @ UseError::Load(LoadError::OwnKey { .. })) => {
+            tracing::error!(error = chain(&error), "nothing signed here counts any more");
+            stop.cancel();
+        }
+        Err(error) => tracing::error!(error = chain(&error), "no directory document to take"),
+    }
 }
 
 /// A perspective is heard before it is asked: jobs use what is new once it is heard and the log

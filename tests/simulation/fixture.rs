@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use data_encoding::BASE64;
@@ -37,7 +38,7 @@ impl Fixture {
     pub(crate) fn new() -> Arc<Self> {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("directory");
-        std::fs::write(&file, document()).unwrap();
+        std::fs::write(&file, signed(&listed())).unwrap();
         let source = |owner, key: &str| Source {
             file: file.clone(),
             root: Fleet::key("root").public().to_string(),
@@ -65,9 +66,18 @@ impl Fixture {
         Arc::clone(&self.directories[code])
     }
 
-    pub(crate) fn candidates(&self, code: &CoordinatorId, key: &SigningKey) -> Candidates {
+    /// The directory document with the next serial, in which the key of `code` is revoked.
+    pub(crate) fn revoking(code: &str, at: UnixMs) -> Vec<u8> {
+        let mut document = listed();
+        document.serial += 1;
+        let is_its_own = |key: &&mut KeyEntry| key.name == code;
+        document.keys.iter_mut().find(is_its_own).unwrap().revoked_ms = Some(at);
+        signed(&document)
+    }
+
+    pub(crate) fn candidates(file: PathBuf, code: &CoordinatorId, key: &SigningKey) -> Candidates {
         let source = Source {
-            file: self.dir.path().join("directory"),
+            file,
             root: Fleet::key("root").public().to_string(),
             owner: Owner::Coordinator(code.clone()),
             key: key.public(),
@@ -77,7 +87,7 @@ impl Fixture {
 }
 
 /// Six remotes and two coordinators.
-fn document() -> Vec<u8> {
+fn listed() -> DirectoryDocument {
     let octets = Fleet::new(6).document();
     let body = Envelope::parse(&octets, usize::MAX).unwrap().body;
     let mut document: DirectoryDocument = decode_body(Kind::Directory, body).unwrap();
@@ -99,6 +109,10 @@ fn document() -> Vec<u8> {
         latitude_udeg: 45_000_000,
         longitude_udeg: -30_000_000,
     });
-    let body = encode_body(Kind::Directory, &document);
+    document
+}
+
+fn signed(document: &DirectoryDocument) -> Vec<u8> {
+    let body = encode_body(Kind::Directory, document);
     envelope::seal(Kind::Directory, &body, &Fleet::key("root"), Some(Hash::ZERO))
 }

@@ -1,6 +1,6 @@
 //! What must hold when everything has come to rest, whatever happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use mpic_audit::finding::Severity;
@@ -13,7 +13,7 @@ use mpic_common::assignment::Assignment;
 use mpic_common::job::JobId;
 use mpic_common::limits::{ASSIGNMENT_OCTETS_MAX, RECORD_OCTETS_MAX};
 use mpic_common::policy::Outcome;
-use mpic_common::record::{DecisionRecord, RefusalCode};
+use mpic_common::record::{DecisionRecord, LateRecord, RefusalCode, SupersededRecord};
 use mpic_common::reply::Reply;
 use mpic_common::testing::Fleet;
 use mpic_common::wire::{Envelope, Kind, decode_body};
@@ -26,22 +26,25 @@ use crate::system::System;
 type Decisions = Vec<(u64, DecisionRecord)>;
 
 /// Checks everything, and adds what does not hold to what was seen.
-pub(crate) fn check(system: &System) {
+pub(crate) fn check(system: &System, log: &Path) {
     let decisions = decisions(system);
-    let log = exported(&system.disk.lock().unwrap());
     let mut broken = Vec::new();
     for (name, found) in [
         ("every_job_is_answered", every_job_is_answered(system)),
         ("a_job_has_at_most_one_decision", a_job_has_at_most_one_decision(&decisions)),
+        (
+            "no_reply_of_a_key_counts_in_a_job_that_came_after_its_revocation_was_read",
+            no_reply_of_a_revoked_key_counts(system, &decisions),
+        ),
         ("no_finding_crosses_attempts", no_finding_crosses_attempts(&decisions)),
         (
             "an_attacker_short_of_the_quorum_never_gains_issuance",
             an_attacker_short_of_the_quorum_never_gains_issuance(&decisions),
         ),
-        ("the_log_is_the_stream", the_log_is_the_stream(system, log.path())),
+        ("the_log_is_the_stream", the_log_is_the_stream(system, log)),
         (
             "every_record_re_decides_to_its_decision",
-            every_record_re_decides_to_its_decision(system, log.path()),
+            every_record_re_decides_to_its_decision(system, &decisions, log),
         ),
     ] {
         broken.extend(found.into_iter().map(|text| format!("{name}: {text}")));
@@ -106,6 +109,22 @@ fn a_job_has_at_most_one_decision(decisions: &Decisions) -> Vec<String> {
     doubled.map(|(job, seqs)| format!("job {job} is decided at {seqs:?}")).collect()
 }
 
+fn no_reply_of_a_revoked_key_counts(system: &System, decisions: &Decisions) -> Vec<String> {
+    let mut server = system.network.lock();
+    let Some((revoked, readers)) = server.witness.revoked.clone() else { return Vec::new() };
+    let came_after = decisions.iter().filter(|(_, decision)| {
+        readers.get(&decision.coordinator).is_some_and(|read| decision.requested_ms > *read)
+    });
+    let mut counted = Vec::new();
+    for (seq, decision) in came_after {
+        server.witness.count("revoked");
+        if decision.replies.iter().any(|reply| reply.perspective == revoked) {
+            counted.push(format!("sequence {seq} counts a reply of {revoked}"));
+        }
+    }
+    counted
+}
+
 /// Each reply that a decision rests on was signed for an assignment of the same decision.
 fn no_finding_crosses_attempts(decisions: &Decisions) -> Vec<String> {
     let mut crossed = Vec::new();
@@ -167,7 +186,11 @@ fn the_log_is_the_stream(system: &System, directory: &Path) -> Vec<String> {
 
 /// An auditor who trusts nobody comes to the same decisions, finds in the log what the CA was
 /// told, and finds that the log is a continuation of every head that was kept.
-fn every_record_re_decides_to_its_decision(system: &System, directory: &Path) -> Vec<String> {
+fn every_record_re_decides_to_its_decision(
+    system: &System,
+    decisions: &Decisions,
+    directory: &Path,
+) -> Vec<String> {
     let heads = scratch();
     let mut kept = verify::Options::default();
     for (place, note) in system.kept.iter().enumerate() {
@@ -181,7 +204,7 @@ fn every_record_re_decides_to_its_decision(system: &System, directory: &Path) ->
         _ => None,
     });
     let options = replay::Options {
-        directories: vec![system.fixture.document.octets.to_vec()],
+        directories: vec![newest_document(system)],
         records: records.collect(),
         ..replay::Options::default()
     };
@@ -191,10 +214,16 @@ fn every_record_re_decides_to_its_decision(system: &System, directory: &Path) ->
         Ok(report) => {
             // Junk is in the log as it is, and named.
             let junk = system.network.lock().witness.junk.clone();
-            let is_junk = |index: Option<u64>| index.is_some_and(|index| junk.contains(&index));
-            let errors = report.findings.iter().filter(|found| {
-                found.severity == Severity::Error && !(found.check == "R3" && is_junk(found.index))
+            let is_of = |seqs: &BTreeSet<u64>, index: Option<u64>| {
+                index.is_some_and(|index| seqs.contains(&index))
+            };
+            let overtaken = overtaken_by_the_revocation(system, decisions);
+            let errors = report.findings.iter().filter(|found| match found.check {
+                "R3" => !is_of(&junk, found.index),
+                "R8" | "R10" => !is_of(&overtaken, found.index),
+                _ => true,
             });
+            let errors = errors.filter(|found| found.severity == Severity::Error);
             errors
                 .map(|found| format!("{} {:?}: {}", found.check, found.index, found.text))
                 .collect()
@@ -203,8 +232,45 @@ fn every_record_re_decides_to_its_decision(system: &System, directory: &Path) ->
     }
 }
 
+/// Records that hold a reply of a key which was revoked by then, though their coordinator could not
+/// know when the job came: an auditor is told of each.
+fn overtaken_by_the_revocation(system: &System, decisions: &Decisions) -> BTreeSet<u64> {
+    let server = system.network.lock();
+    let Some((_, readers)) = &server.witness.revoked else { return BTreeSet::new() };
+    let came_before = |decision: &DecisionRecord| {
+        let read = readers.get(&decision.coordinator);
+        read.is_none_or(|read| decision.requested_ms <= *read)
+    };
+    let overtaken = (1..).zip(&server.stream.messages).filter(|(_, stored)| {
+        let Ok(envelope) = Envelope::parse(&stored.payload, RECORD_OCTETS_MAX) else {
+            return false;
+        };
+        match envelope.kind {
+            Kind::Decision => decode_body(Kind::Decision, envelope.body)
+                .is_ok_and(|decision| came_before(&decision)),
+            Kind::Superseded => decode_body(Kind::Superseded, envelope.body)
+                .and_then(|lost: SupersededRecord| decode_body(Kind::Decision, &lost.decision.0))
+                .is_ok_and(|decision| came_before(&decision)),
+            Kind::Late => decode_body(Kind::Late, envelope.body).is_ok_and(|late: LateRecord| {
+                let of_job = decisions.iter().find(|(_, decision)| decision.job == late.job);
+                of_job.is_some_and(|(_, decision)| came_before(decision))
+            }),
+            _ => false,
+        }
+    });
+    overtaken.map(|(seq, _)| seq).collect()
+}
+
+/// The last directory document that the log can have: the run's own, once the stream holds it.
+fn newest_document(system: &System) -> Vec<u8> {
+    let newest = std::fs::read(system.document.path()).unwrap();
+    let server = system.network.lock();
+    let is_published = server.stream.messages.iter().any(|stored| stored.payload == newest);
+    if is_published { newest } else { system.fixture.document.octets.to_vec() }
+}
+
 /// The log's directory, as an auditor gets it.
-fn exported(disk: &Memory) -> TempDir {
+pub(crate) fn exported(disk: &Memory) -> TempDir {
     let dir = scratch();
     let mut waiting = vec![String::new()];
     while let Some(path) = waiting.pop() {

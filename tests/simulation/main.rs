@@ -14,6 +14,7 @@ mod invariants;
 mod link;
 mod op;
 mod processes;
+mod receipt;
 mod regressions;
 mod stream;
 mod system;
@@ -82,6 +83,9 @@ fn part(part: u64) {
             "ended unasked",
             "late",
             "superseded",
+            "revoked",
+            "proven",
+            "not proven yet",
         ] {
             assert!(counts.contains_key(what), "{what} never happened: {counts:?}");
         }

@@ -27,6 +27,11 @@ pub(crate) enum Op {
     Stream { mood: Mood, ms: u64 },
     /// The resolver of an agent's place answers after this long from now on.
     SlowDns { agent: usize, ms: u64 },
+    /// The root revokes the key of a remote, once in a run, and coordinators read the directory
+    /// document again. The remote's agents go on with the key, as a thief would.
+    Revoke { remote: usize },
+    /// The CA asks for the proof that the record of an earlier job is in the log.
+    Prove { job: usize },
     /// Whoever holds the bus and some perspectives does this, as long as the run lasts.
     Attack(Attack),
 }
@@ -163,7 +168,7 @@ fn one(rng: &mut Rng, jobs: usize) -> Op {
         };
     }
     let job = index(rng.below(jobs as u64));
-    match rng.below(14) {
+    match rng.below(16) {
         0 => Op::Repeat { job },
         1 => Op::Conflict { job },
         2 | 3 => Op::Weather {
@@ -187,6 +192,8 @@ fn one(rng: &mut Rng, jobs: usize) -> Op {
             agent: index(rng.below(AGENTS.len() as u64)),
             ms: rng.pick(&[150, 2_000, 60_000]),
         },
+        12 => Op::Revoke { remote: index(rng.below(6)) },
+        13 => Op::Prove { job },
         _ => Op::Attack(rng.pick(&[
             Attack::ForgeReplies,
             Attack::MisdateReplies,

@@ -1,6 +1,7 @@
 //! The real processes, wired as their `main` does, on the played bus.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use mpic_common::testing::Fleet;
 use mpic_coordinator::corroboration::Asker;
 use mpic_coordinator::directory::Directories;
 use mpic_coordinator::figures::{Exchanges, Jobs};
-use mpic_coordinator::hearing::Hearing;
+use mpic_coordinator::hearing::{Hearing, reload};
 use mpic_coordinator::intake::Intake;
 use mpic_coordinator::known::Known;
 use mpic_coordinator::multiplexer::Multiplexer;
@@ -28,8 +29,9 @@ use mpic_coordinator::perspectives::NatsPerspectives;
 use mpic_coordinator::recorder::Recorder;
 use mpic_coordinator::refusals::Refusals;
 use mpic_runtime::bus::Bus;
+use mpic_runtime::clock::Clock;
 use mpic_runtime::queue::Queue;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -46,8 +48,15 @@ pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// How many jobs a coordinator takes at a time.
 const JOBS_MAX: usize = 100;
 
+/// Where a coordinator finds its directory document, and when it is told to read it again.
+#[derive(Debug, Clone)]
+pub(crate) struct Listing {
+    pub(crate) file: PathBuf,
+    pub(crate) hangups: watch::Receiver<()>,
+}
+
 pub(crate) async fn coordinator(
-    fixture: Arc<Fixture>,
+    listing: Listing,
     link: Link,
     number: usize,
     clock: SkewedClock,
@@ -62,14 +71,16 @@ pub(crate) async fn coordinator(
     let acked = bus.subscribe(subject::pubacks(&code), None).await?;
     let mut readers = JoinSet::new();
     readers.spawn(acks.clone().run(acked, subject::parse_puback, |_| {}, read_acks.clone()));
+    let candidates = Fixture::candidates(listing.file, &code, &key);
+    let document = candidates.load(clock.now())?;
+    link.network().lock().witness.reads(&code, clock.now());
     let exchanges = Exchanges::default();
     let mut hearing =
         Hearing::new(Arc::clone(&bus), code.clone(), replies.clone(), exchanges.clone());
-    hearing.follow(&fixture.document.directory).await?;
+    hearing.follow(&document.directory).await?;
     let records = Arc::new(Reader(link.clone()));
     let recorder = Recorder::new(Arc::clone(&bus), code.clone(), acks.clone(), records);
-    let candidates = fixture.candidates(&code, &key);
-    let directories = Directories::hold(candidates, fixture.document.clone(), &recorder).await?;
+    let directories = Directories::hold(candidates, document, &recorder).await?;
     let permits = Arc::new(Semaphore::new(JOBS_MAX));
     let intake = Arc::new(Intake {
         asker: Asker {
@@ -97,6 +108,15 @@ pub(crate) async fn coordinator(
         jobs_per_ca_max: JOBS_MAX,
         figures: Jobs::default(),
     });
+    let (following, network) = (Arc::clone(&intake), Arc::clone(link.network()));
+    let (mut hangups, stopped) = (listing.hangups, stop.clone());
+    let following = JoinSet::from_iter([async move {
+        while let Some(Ok(())) = stopped.run_until_cancelled(hangups.changed()).await {
+            network.lock().witness.reads(&code, clock.now());
+            reload(&following, &mut hearing, &stopped).await;
+        }
+        hearing
+    }]);
     let group = subject::COORDINATORS.to_owned();
     let jobs = Queue::subscribe(Arc::clone(&bus), subject::JOBS.to_owned(), group);
     intake.run(jobs.await?, stop).await?;
@@ -105,6 +125,7 @@ pub(crate) async fn coordinator(
         let text = format!("nothing_is_left_of_a_job_that_has_ended: {left:?}");
         link.network().lock().witness.violations.push(text);
     }
+    drop(following);
     read_acks.cancel();
     Ok(())
 }
@@ -155,7 +176,7 @@ pub(crate) async fn agent(
 
 impl Place {
     fn clock_now(&self) -> mpic_common::time::UnixMs {
-        mpic_runtime::clock::Clock::now(&self.clock)
+        self.clock.now()
     }
 }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 use mpic_audit::log::Storage;
 use mpic_audit::log::memory::{Flavour, Memory};
 use mpic_common::testing::Fleet;
+use tempfile::NamedTempFile;
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -20,7 +22,8 @@ use crate::internet::{Internet, site_name};
 use crate::invariants;
 use crate::link::Link;
 use crate::op::{AGENTS, Effect, Mood, Op, Process, Rng};
-use crate::processes::{self, Failure, Place, SharedDisk};
+use crate::processes::{self, Failure, Listing, Place, SharedDisk};
+use crate::receipt;
 use crate::stream::PlayedStream;
 
 /// What a run came to.
@@ -51,6 +54,9 @@ pub(crate) struct System {
     coordinators: usize,
     ca: Link,
     rounds: u64,
+    /// The directory document that coordinators read, and what tells them to.
+    pub(crate) document: NamedTempFile,
+    hangups: watch::Sender<()>,
     tasks: JoinSet<()>,
 }
 
@@ -101,6 +107,8 @@ impl System {
             coordinators,
             ca,
             rounds: 0,
+            document: document_file(fixture),
+            hangups: watch::Sender::new(()),
             tasks: JoinSet::new(),
         };
         system.tasks.spawn(network.run());
@@ -129,6 +137,8 @@ impl System {
     fn launch(&mut self, process: Process, after: Duration) {
         let stop = Arc::new(Mutex::new(CancellationToken::new()));
         let (fixture, network) = (Arc::clone(&self.fixture), Arc::clone(&self.network));
+        let (file, hangups) = (self.document.path().to_owned(), self.hangups.subscribe());
+        let listing = Listing { file, hangups };
         let (disk, clock) = (Arc::clone(&self.disk), self.clock(process));
         let rules = self.fixture.rules.clone();
         let place = Place { internet: Arc::clone(&self.internet), rules, clock };
@@ -141,7 +151,7 @@ impl System {
                 let (fixture, link) = (Arc::clone(&fixture), network.connect(process));
                 let ended = match process {
                     Process::Coordinator(number) => {
-                        processes::coordinator(fixture, link, number, clock, stop).await
+                        processes::coordinator(listing.clone(), link, number, clock, stop).await
                     }
                     Process::Agent(number) => {
                         processes::agent(fixture, link, number, place.clone(), stop).await
@@ -173,7 +183,12 @@ impl System {
             }
             Op::Repeat { job } if job < self.submitted() => self.ask(job),
             Op::Conflict { job } if job < self.submitted() => self.contest(job),
-            Op::Repeat { .. } | Op::Conflict { .. } => {}
+            Op::Prove { job } if job < self.submitted() => {
+                let log = invariants::exported(&self.disk.lock().unwrap());
+                receipt::ask(self, job, log.path()).await;
+            }
+            Op::Repeat { .. } | Op::Conflict { .. } | Op::Prove { .. } => {}
+            Op::Revoke { remote } => self.revoke(&format!("r{remote}")),
             Op::Weather { lost, doubled, delay_ms } => {
                 self.network.lock().weather = Weather { lost, doubled, delay_ms };
             }
@@ -217,7 +232,17 @@ impl System {
         }
     }
 
-    fn submitted(&self) -> usize {
+    fn revoke(&mut self, code: &str) {
+        let mut server = self.network.lock();
+        if server.witness.revoked.is_none() {
+            let at = mpic_runtime::clock::Clock::now(&self.clock(Process::Coordinator(0)));
+            std::fs::write(self.document.path(), Fixture::revoking(code, at)).unwrap();
+            server.witness.revoked = Some((code.parse().unwrap(), BTreeMap::new()));
+            self.hangups.send_replace(());
+        }
+    }
+
+    pub(crate) fn submitted(&self) -> usize {
         self.jobs.lock().unwrap().len()
     }
 
@@ -307,7 +332,11 @@ impl System {
         if let Some(slot) = self.slots.remove(&Process::Audit) {
             slot.running.abort();
         }
-        invariants::check(&self);
+        let log = invariants::exported(&self.disk.lock().unwrap());
+        for job in 0..self.submitted() {
+            receipt::must_be_given(&self, job, log.path()).await;
+        }
+        invariants::check(&self, log.path());
         let mut server = self.network.lock();
         let outcome = Outcome {
             violations: std::mem::take(&mut server.witness.violations),
@@ -317,6 +346,13 @@ impl System {
         drop(server);
         outcome
     }
+}
+
+/// The directory document of a run, in a file of its own.
+fn document_file(fixture: &Fixture) -> NamedTempFile {
+    let file = NamedTempFile::new_in(fixture.dir.path()).unwrap();
+    std::fs::write(file.path(), &fixture.document.octets).unwrap();
+    file
 }
 
 /// Zero to three of six remotes: the quorum needs four.

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_nats::message::OutboundMessage;
 use mpic_audit::log::Storage;
 use mpic_audit::log::memory::Memory;
+use mpic_common::code::{CoordinatorId, PerspectiveId};
 use mpic_common::limits::ANSWER_OCTETS_MAX;
 use mpic_common::record::Answer;
 use mpic_common::subject;
+use mpic_common::time::UnixMs;
 use mpic_common::wire::{Envelope, Kind, decode_body};
 
 use crate::attacker::OWN_TOKEN;
@@ -25,6 +27,8 @@ pub(crate) struct Witness {
     pub(crate) disk: Option<Memory>,
     /// Sequences of what no coordinator sent.
     pub(crate) junk: BTreeSet<u64>,
+    /// Whose key was revoked; and when each coordinator first read that.
+    pub(crate) revoked: Option<(PerspectiveId, BTreeMap<CoordinatorId, UnixMs>)>,
     trace: u64,
 }
 
@@ -41,6 +45,13 @@ impl Witness {
 
     pub(crate) fn traced(&self) -> u64 {
         self.trace
+    }
+
+    /// A coordinator reads the directory document.
+    pub(crate) fn reads(&mut self, coordinator: &CoordinatorId, at: UnixMs) {
+        if let Some((_, readers)) = &mut self.revoked {
+            readers.entry(coordinator.clone()).or_insert(at);
+        }
     }
 
     /// Nothing is acked before it is durable.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mpic_common::directory::{DirectoryDocument, KeyEntry, PerspectiveEntry, Role};
-use mpic_common::limits::DIRECTORY_OCTETS_MAX;
+use mpic_common::limits::{DIRECTORY_OCTETS_MAX, REPLY_TIMES_SLACK};
 use mpic_common::octets::{Fixed, Hash};
 use mpic_common::signature::{PublicKey, SigningKey};
 use mpic_common::time::UnixMs;
@@ -45,8 +45,10 @@ pub(super) fn read(octets: &[u8]) -> Result<DirectoryDocument, Malformed> {
     decode_body(Kind::Directory, envelope.body)
 }
 
-/// The first document of this fleet.
+/// The first document of this fleet. What it lists is in force a moment ago: nobody has signed
+/// anything with these keys, and hosts whose clocks are a little behind are not left out.
 fn document(plan: &Plan, keys: &Keys, now: UnixMs) -> DirectoryDocument {
+    let (issued_ms, now) = (now, now.minus(REPLY_TIMES_SLACK));
     let agents = keys.agents.iter().map(|(code, public)| KeyEntry {
         perspective: Some(code.clone()),
         ..key(public, Role::Agent, code.as_str(), now)
@@ -61,7 +63,7 @@ fn document(plan: &Plan, keys: &Keys, now: UnixMs) -> DirectoryDocument {
     let since = |listed: &PerspectiveEntry| PerspectiveEntry { from_ms: now, ..listed.clone() };
     DirectoryDocument {
         serial: 1,
-        issued_ms: now,
+        issued_ms,
         root: Fixed(keys.root.public().octets()),
         next_root: None,
         keys: agents.chain(coordinators).chain(cas).chain(operators).collect(),

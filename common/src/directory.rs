@@ -291,6 +291,11 @@ impl Directory {
         restricted
     }
 
+    /// Whose the key of this id is, in force or not.
+    pub fn owner(&self, id: KeyId) -> Option<&Owner> {
+        self.keys.get(&id).map(|key| &key.owner)
+    }
+
     /// When the key of this id was revoked, be it known only later.
     pub fn revoked_ms(&self, id: KeyId) -> Option<UnixMs> {
         self.keys.get(&id).and_then(|key| key.revoked_ms)

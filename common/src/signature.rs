@@ -58,8 +58,13 @@ pub struct Signed<'a> {
 impl Signed<'_> {
     /// The octets that are signed.
     pub fn input(&self) -> Vec<u8> {
+        self.parts().concat()
+    }
+
+    /// The same, piece by piece.
+    fn parts(&self) -> [&[u8]; 5] {
         let digest = self.digest.as_ref().map_or(&[][..], |Hash(octets)| octets);
-        [&[0xFF], self.context.as_bytes(), &[0x00], digest, self.body].concat()
+        [&[0xFF], self.context.as_bytes(), &[0x00], digest, self.body]
     }
 }
 

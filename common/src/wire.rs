@@ -11,8 +11,6 @@ pub use envelope::{Envelope, Kind, Seal};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use strict::Value;
-
 /// The version that this software speaks.
 pub const VERSION: u64 = 1;
 
@@ -70,8 +68,8 @@ pub fn encode_body<T: Serialize>(kind: Kind, fields: &T) -> Vec<u8> {
 
 /// Decodes the body of a message of `kind` strictly; unknown fields are allowed and ignored.
 pub fn decode_body<T: DeserializeOwned>(kind: Kind, body: &[u8]) -> Result<T, Malformed> {
-    match strict::parse(body)?.as_map().and_then(<[_]>::first) {
-        Some(("type", Value::Str(text))) if *text == kind.as_str() => {}
+    match strict::check(body)? {
+        Some(("type", text)) if text == kind.as_str() => {}
         _ => {
             let why = "its first field is not `type` with that value".to_owned();
             return Err(Malformed::Body { kind, why });

@@ -10,12 +10,12 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// A command line and what came of it.
-struct Ran {
-    exit: Exit,
-    said: String,
+pub(crate) struct Ran {
+    pub(crate) exit: Exit,
+    pub(crate) said: String,
 }
 
-async fn run(cluster: &Cluster, words: &[String]) -> Ran {
+pub(crate) async fn run(cluster: &Cluster, words: &[String]) -> Ran {
     let dir = cluster.layout().dir().display().to_string();
     let words = words.iter().cloned().chain(["--dir".to_owned(), dir]);
     let mut out = Vec::new();
@@ -25,7 +25,7 @@ async fn run(cluster: &Cluster, words: &[String]) -> Ran {
 }
 
 /// The examples of `mpic check --help`, each by its words.
-fn examples() -> Vec<Vec<String>> {
+pub(crate) fn examples() -> Vec<Vec<String>> {
     let help = Arguments::try_parse_from(["mpic", "check", "--help"]).unwrap_err().to_string();
     let joined = help.replace("\\\n", " ");
     let lines = joined.lines().map(str::trim).filter(|line| line.starts_with("mpic check "));

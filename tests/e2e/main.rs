@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod assignments;
+mod auditing;
 mod bad_configs;
 mod bad_jobs;
 mod bad_replies;

@@ -10,6 +10,9 @@ use super::Malformed;
 /// Nesting deeper than this is no message of ours.
 const DEPTH_MAX: usize = 8;
 
+/// So many fields are held against each other one by one; more would take too long.
+const FEW: usize = 48;
+
 /// A decoded value that borrows from its input.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
@@ -55,6 +58,33 @@ pub fn parse(input: &[u8]) -> Result<Value<'_>, Malformed> {
         Value::Map(_) => Ok(value),
         _ => Err(Malformed::Structure { at: 0, what: "not a map" }),
     }
+}
+
+/// Errs where [`parse`] does, without making a value of what is there: the first field, where that
+/// is text.
+pub fn check(input: &[u8]) -> Result<Option<(&str, &str)>, Malformed> {
+    let mut reader = Reader { input, rest: input };
+    let Token::Map(length) = reader.token()? else {
+        // Its error is the more exact one.
+        return parse(input).map(|_| None);
+    };
+    reader.pass_map(length, DEPTH_MAX, &mut Vec::new())?;
+    if !reader.rest.is_empty() {
+        return Err(reader.fault("octets after the end"));
+    }
+    let mut reader = Reader { input, rest: input };
+    reader.token()?;
+    Ok(match (length, reader.value(0), reader.token()) {
+        (1.., Ok(Value::Str(name)), Ok(Token::Value(Value::Str(text)))) => Some((name, text)),
+        _ => None,
+    })
+}
+
+/// A value, or what a list or map begins with: how many items or fields it has.
+enum Token<'a> {
+    Value(Value<'a>),
+    Array(usize),
+    Map(usize),
 }
 
 struct Reader<'a> {
@@ -113,9 +143,7 @@ impl<'a> Reader<'a> {
         let mut seen = BTreeSet::new();
         let mut fields = Vec::new();
         for _ in 0..length {
-            let Value::Str(key) = self.value(0)? else {
-                return Err(self.fault("a key that is not text"));
-            };
+            let key = self.key()?;
             if !seen.insert(key) {
                 return Err(self.fault("a key that stands twice"));
             }
@@ -124,9 +152,59 @@ impl<'a> Reader<'a> {
         Ok(Value::Map(fields))
     }
 
+    fn key(&mut self) -> Result<&'a str, Malformed> {
+        match self.token()? {
+            Token::Value(Value::Str(key)) => Ok(key),
+            _ => Err(self.fault("a key that is not text")),
+        }
+    }
+
+    /// Goes past a value; `keys` holds those of the maps around it.
+    fn pass(&mut self, depth: usize, keys: &mut Vec<&'a str>) -> Result<(), Malformed> {
+        match self.token()? {
+            Token::Value(_) => Ok(()),
+            Token::Map(length) => self.pass_map(length, depth, keys),
+            Token::Array(length) => {
+                let depth = depth.checked_sub(1).ok_or_else(|| self.fault("nested too deeply"))?;
+                (0..length).try_for_each(|_| self.pass(depth, keys))
+            }
+        }
+    }
+
+    fn pass_map(
+        &mut self,
+        length: usize,
+        depth: usize,
+        keys: &mut Vec<&'a str>,
+    ) -> Result<(), Malformed> {
+        if length > FEW {
+            return self.map(length, depth).map(drop);
+        }
+        let depth = depth.checked_sub(1).ok_or_else(|| self.fault("nested too deeply"))?;
+        let first = keys.len();
+        for _ in 0..length {
+            let key = self.key()?;
+            if keys.iter().skip(first).any(|seen| *seen == key) {
+                return Err(self.fault("a key that stands twice"));
+            }
+            keys.push(key);
+            self.pass(depth, keys)?;
+        }
+        keys.truncate(first);
+        Ok(())
+    }
+
     fn value(&mut self, depth: usize) -> Result<Value<'a>, Malformed> {
+        match self.token()? {
+            Token::Value(value) => Ok(value),
+            Token::Array(length) => self.array(length, depth),
+            Token::Map(length) => self.map(length, depth),
+        }
+    }
+
+    fn token(&mut self) -> Result<Token<'a>, Malformed> {
         let marker = self.take(1)?.first().copied().map(Marker::from_u8);
-        match marker.unwrap_or(Marker::Reserved) {
+        let value = match marker.unwrap_or(Marker::Reserved) {
             Marker::Null => Ok(Value::Nil),
             Marker::True => Ok(Value::Bool(true)),
             Marker::False => Ok(Value::Bool(false)),
@@ -152,14 +230,15 @@ impl<'a> Reader<'a> {
             Marker::Bin8 => self.long(1, Self::take).map(Value::Bin),
             Marker::Bin16 => self.long(2, Self::take).map(Value::Bin),
             Marker::Bin32 => self.long(4, Self::take).map(Value::Bin),
-            Marker::FixArray(length) => self.array(length.into(), depth),
-            Marker::Array16 => self.long(2, |reader, length| reader.array(length, depth)),
-            Marker::Array32 => self.long(4, |reader, length| reader.array(length, depth)),
-            Marker::FixMap(length) => self.map(length.into(), depth),
-            Marker::Map16 => self.long(2, |reader, length| reader.map(length, depth)),
-            Marker::Map32 => self.long(4, |reader, length| reader.map(length, depth)),
+            Marker::FixArray(length) => return Ok(Token::Array(length.into())),
+            Marker::Array16 => return self.length(2).map(Token::Array),
+            Marker::Array32 => return self.length(4).map(Token::Array),
+            Marker::FixMap(length) => return Ok(Token::Map(length.into())),
+            Marker::Map16 => return self.length(2).map(Token::Map),
+            Marker::Map32 => return self.length(4).map(Token::Map),
             _ => Err(self.fault("a type that no message of ours has")),
-        }
+        };
+        value.map(Token::Value)
     }
 
     /// What has its length before it, in `count` octets.
@@ -213,11 +292,55 @@ mod tests {
         assert_eq!(values, expected);
     }
 
+    const PIECES: &[&[u8]] = &[
+        b"\x80",
+        b"\x81",
+        b"\x82",
+        b"\x83",
+        b"\xde\x00\x31",
+        b"\x90",
+        b"\x92",
+        b"\xa1a",
+        b"\xa1a",
+        b"\xa1b",
+        b"\xa2cd",
+        b"\xa1\xff",
+        b"\x01",
+        b"\xc0",
+        b"\xc4\x01x",
+        b"\xcd\x01\x02",
+        b"\xff",
+        b"\xc1",
+    ];
+
+    #[test]
+    fn a_check_gives_the_first_field_where_it_is_text() {
+        assert_eq!(check(b"\x82\xa1a\xa1b\xa1c\x01"), Ok(Some(("a", "b"))));
+        assert_eq!(check(b"\x82\xa1a\x01\xa1c\xa1b"), Ok(None));
+        assert_eq!(check(b"\x80"), Ok(None));
+        let many: Vec<u8> = (0..60_u8).flat_map(|key| [0xa1, b'A' + key, 0x01]).collect();
+        let twice = [&[0xde, 0x00, 61][..], &many, b"\xa1A\x02"].concat();
+        let fault = "a key that stands twice";
+        assert!(matches!(check(&twice), Err(Malformed::Structure { what, .. }) if what == fault));
+        assert!(check(&[&[0xde, 0x00, 60][..], &many].concat()).is_ok());
+    }
+
     proptest! {
         #[test]
         fn foreign_octets_never_panic(input in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = parse(&input);
             let _ = parse(&[&[0x8F][..], &input].concat());
+        }
+
+        /// Values and what is no value, made of what maps are made of.
+        #[test]
+        fn a_check_says_what_a_parse_does(
+            pieces in prop::collection::vec(prop::sample::select(PIECES), 0..40),
+        ) {
+            let input = pieces.concat();
+            for input in [input.clone(), [&[0x81, 0xa1, b'z'][..], &input].concat()] {
+                prop_assert_eq!(check(&input).map(drop), parse(&input).map(drop));
+            }
         }
     }
 }

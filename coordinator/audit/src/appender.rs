@@ -160,12 +160,7 @@ async fn run<L: Log, A: Acknowledge, S: Source, C: Clock>(
         let (gaps, foreign) = strangers(&entries);
         log.append(entries).await?;
         let commit = Commit { took: began.elapsed(), entries: count };
-        let is_acked = match last {
-            Some(ack) => ack.acknowledge().await,
-            None => true,
-        };
-        reached(&stream.steps, Step::Acked)?;
-        log.tidy().await?;
+        // Before the ack: whoever waits for a proof need not wait for a stream that is slow to answer.
         progress.send_modify(|progress| {
             progress.size = log.size();
             if commit.entries > 0 {
@@ -175,8 +170,17 @@ async fn run<L: Log, A: Acknowledge, S: Source, C: Clock>(
             }
             progress.gaps += gaps;
             progress.foreign += foreign;
-            progress.acks_failed += u64::from(!is_acked);
         });
+        let is_acked = match last {
+            Some(ack) => ack.acknowledge().await,
+            None => true,
+        };
+        progress.send_if_modified(|progress| {
+            progress.acks_failed += u64::from(!is_acked);
+            !is_acked
+        });
+        reached(&stream.steps, Step::Acked)?;
+        log.tidy().await?;
         tracing::debug!(size = log.size(), is_acked, "batch committed");
     }
     Ok(())

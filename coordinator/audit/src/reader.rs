@@ -1,7 +1,9 @@
 //! Reads single entries of a log directory, each authenticated against the head.
 
+use std::fmt;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use thiserror::Error;
@@ -13,6 +15,7 @@ use crate::note::{Checkpoint, LogPublicKey, NoteError};
 use crate::prefix;
 use crate::proof::Proof;
 use crate::tree::{Kind, ReadError, Reader, TILE_WIDTH, TileName, leaf_hash};
+use crate::work::Watch;
 
 /// A log under its published checkpoint, a live one too.
 #[derive(Debug)]
@@ -20,6 +23,17 @@ pub struct LogReader {
     disk: Disk,
     note: String,
     head: Checkpoint,
+    watcher: Watcher,
+}
+
+/// Who is told how far a long read is.
+#[derive(Clone, Default)]
+struct Watcher(Option<Arc<dyn Watch + Send + Sync>>);
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watcher").finish_non_exhaustive()
+    }
 }
 
 /// Why an entry cannot be read.
@@ -57,6 +71,13 @@ pub enum LogReadError {
     Damaged(String),
 }
 
+impl LogReadError {
+    /// Whether what was read is not what was logged, other than where nothing could be read.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Checkpoint(_) | Self::Bundle { .. } | Self::Damaged(_))
+    }
+}
+
 impl LogReader {
     /// Reads the published checkpoint.
     pub fn open(directory: &Path, key: &LogPublicKey) -> Result<Self, LogReadError> {
@@ -64,7 +85,13 @@ impl LogReader {
         let octets = disk.read("checkpoint").map_err(cannot_read("checkpoint"))?;
         let head = key.open(&octets)?;
         let note = String::from_utf8(octets).map_err(|_| NoteError::Malformed)?;
-        Ok(Self { disk, note, head })
+        Ok(Self { disk, note, head, watcher: Watcher::default() })
+    }
+
+    /// The same log; `watch` is told how far it was read.
+    #[must_use]
+    pub fn watched(self, watch: Arc<dyn Watch + Send + Sync>) -> Self {
+        Self { watcher: Watcher(Some(watch)), ..self }
     }
 
     /// The published checkpoint.
@@ -85,6 +112,9 @@ impl LogReader {
     /// One entry.
     pub fn entry(&self, index: u64) -> Result<Bytes, LogReadError> {
         let absent = LogReadError::NoSuchEntry { size: self.head.size, index };
+        if index >= self.head.size {
+            return Err(absent);
+        }
         let entries = self.bundle(index / TILE_WIDTH)?;
         let place = usize::try_from(index % TILE_WIDTH).ok();
         place.and_then(|place| entries.into_iter().nth(place)).ok_or(absent)
@@ -103,6 +133,9 @@ impl LogReader {
         if !entries.iter().map(|entry| leaf_hash(entry)).eq(leaves) {
             let text = format!("bundle {bundle} holds other entries than the tree");
             return Err(LogReadError::Damaged(text));
+        }
+        if let Watcher(Some(watch)) = &self.watcher {
+            watch.advanced(&self.head.origin, first + width, self.head.size);
         }
         Ok(entries.into_iter().map(|entry| octets.slice_ref(entry)).collect())
     }

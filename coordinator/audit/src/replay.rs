@@ -6,10 +6,12 @@ mod deep;
 mod documents;
 mod entry;
 mod examine;
+mod late;
 mod notes;
 mod problem;
 mod replies;
 mod sequence;
+mod signatures;
 #[cfg(test)]
 pub(crate) mod tests;
 mod walk;
@@ -27,9 +29,10 @@ use thiserror::Error;
 use self::deep::Underivable;
 use self::documents::Documents;
 use self::entry::Examined;
-use self::examine::{Means, examine};
-use self::sequence::Sequence;
+use self::examine::{Means, examine, examine_late};
 pub(crate) use self::sequence::begins;
+use self::sequence::{Followed, Sequence};
+pub use self::signatures::{Signature, signatures};
 pub use self::walk::{Judged, judge_each};
 use crate::finding::{Finding, Report, Severity};
 use crate::genesis::Previous;
@@ -183,8 +186,12 @@ impl Replay<'_> {
                 self.records.remove(leaf);
             }
             let examined = examine(entries, leaves, &mut self.documents, self.means);
-            for (index, examined) in (first..).zip(examined) {
-                self.follow(index, examined, &mut sequence, report);
+            let followed = (first..)
+                .zip(examined)
+                .map(|(index, examined)| self.follow(index, examined, &mut sequence, report));
+            let followed: Vec<_> = followed.collect();
+            for finding in settled(followed, self.means).into_iter().flatten() {
+                report.add(finding);
             }
         })?;
         for finding in sequence.end() {
@@ -206,7 +213,7 @@ impl Replay<'_> {
         examined: Examined,
         sequence: &mut Sequence,
         report: &mut Report,
-    ) {
+    ) -> Followed {
         if let Some(request) = examined.request() {
             self.requests.remove(request);
         }
@@ -215,9 +222,7 @@ impl Replay<'_> {
         for cause in &examined.underivable {
             *self.underivable.entry(cause.clone()).or_default() += 1;
         }
-        for finding in sequence.follow(index, examined) {
-            report.add(finding);
-        }
+        sequence.follow(index, examined)
     }
 
     /// R12 and R13, and what an auditor should know of all decisions.
@@ -239,6 +244,19 @@ impl Replay<'_> {
             report.add_general(Severity::Error, "R13", text);
         }
     }
+}
+
+/// All that is wrong with each of some entries, with late replies too.
+fn settled(followed: Vec<Followed>, means: Means) -> Vec<Vec<Finding>> {
+    let late: Vec<_> = followed.iter().filter_map(|followed| followed.late.as_ref()).collect();
+    let mut of_late = examine_late(&late, means).into_iter();
+    let settle = |Followed { index, job, mut problems, late }: Followed| {
+        if late.is_some() {
+            problems.join(of_late.next().unwrap_or_default());
+        }
+        problems.into_findings(index, job.as_ref()).collect()
+    };
+    followed.into_iter().map(settle).collect()
 }
 
 fn widen(times: &mut Option<(u64, u64)>, ms: u64) {

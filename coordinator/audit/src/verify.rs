@@ -126,12 +126,14 @@ impl<E: FnMut(u64, &[Bytes], &[Hash], &mut Report)> Walk<'_, E> {
                 edge = self.grow(edge, leaves)?;
             }
             if edge.size() < self.head.size.min(before + self.bundles() * TILE_WIDTH) {
+                self.claims.report_broken(false, self.report);
                 return Ok(());
             }
             self.work.watch.advanced(&self.head.origin, edge.size(), self.head.size);
         }
         self.tiles.compare_edge(&edge, self.report)?;
         self.check_root(&edge);
+        self.claims.report_broken(edge.root() == self.head.root, self.report);
         std::mem::take(&mut self.claims).report_rest(self.report);
         Ok(())
     }
@@ -147,9 +149,9 @@ impl<E: FnMut(u64, &[Bytes], &[Hash], &mut Report)> Walk<'_, E> {
         Ok(read)
     }
 
-    /// How many bundles are held at one time: one for every two threads.
+    /// How many bundles are held at one time: one for every thread.
     fn bundles(&self) -> u64 {
-        self.work.threads.get().div_ceil(2).min(BUNDLES_MAX) as u64
+        self.work.threads.get().min(BUNDLES_MAX) as u64
     }
 
     /// Adds leaves, with a stop at each size whose root somebody has claimed.
@@ -165,7 +167,7 @@ impl<E: FnMut(u64, &[Bytes], &[Hash], &mut Report)> Walk<'_, E> {
                 self.tiles.compare(*name, octets, self.report)?;
             }
             (edge, rest) = (appended.edge, later);
-            self.claims.meet_root(edge.size(), edge.root(), self.report);
+            self.claims.meet_root(edge.size(), edge.root());
         }
         Ok(edge)
     }

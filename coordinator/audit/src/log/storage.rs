@@ -56,7 +56,7 @@ impl Disk {
     pub fn create(root: impl Into<PathBuf>) -> io::Result<Self> {
         let disk = Self::new(root);
         match disk.create_directory("", 0o755) {
-            Ok(()) => File::open(disk.root.parent().unwrap_or(Path::new("/")))?.sync_all()?,
+            Ok(()) => File::open(parent(&disk.root))?.sync_all()?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
@@ -131,5 +131,14 @@ impl Storage for Disk {
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+}
+
+/// Where a directory has its name; of one that is named without a path, here.
+fn parent(directory: &Path) -> &Path {
+    match directory.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => Path::new("/"),
     }
 }

@@ -7,7 +7,6 @@ use mpic_common::code::PerspectiveId;
 use mpic_common::cohort::{Cohort, PrimaryPlace};
 use mpic_common::directory::Directory;
 use mpic_common::observation::{CheckKind, Finding, Primary};
-use mpic_common::octets::Hash;
 use mpic_common::perspective::Perspective;
 use mpic_common::policy::{Case, CheckDecision, decide};
 use mpic_common::record::{DecisionRecord, Missing, PrimarySource, QuorumRecord};
@@ -15,7 +14,8 @@ use mpic_common::reply::{self, VerifiedReply};
 use mpic_common::wire::{Envelope, Kind, decode_body};
 
 use super::asked::{self, Asked};
-use super::documents::{Grounds, check_owner};
+use super::documents::Grounds;
+use super::notes::signed;
 use super::problem::Problems;
 use super::replies::{self, Expected};
 
@@ -44,7 +44,8 @@ pub(super) fn check(
     };
     let asked = asked::read(&record, &directory, grounds, problems);
     if let Some(asked) = &asked {
-        let signed = check_signature(envelope, &record, grounds, asked.job_digest);
+        let (owner, at) = (asked::signer(&record), record.decided_ms);
+        let signed = signed(envelope, grounds, &owner, at, asked.job_digest);
         problems.keep("R3", "signature", signed);
         let expected = Expected {
             asked,
@@ -61,18 +62,6 @@ pub(super) fn check(
         redecide(&record, asked, &directory, &replies, problems);
     }
     Some(Checked { record, asked })
-}
-
-fn check_signature(
-    envelope: &Envelope<'_>,
-    record: &DecisionRecord,
-    grounds: Grounds<'_>,
-    job_digest: Hash,
-) -> Result<(), String> {
-    let key = grounds.key(envelope.seal, record.decided_ms)?;
-    check_owner(key, &asked::signer(record))?;
-    let verified = envelope.verify_with(grounds.verifier, &key.public, Some(job_digest));
-    verified.map_err(|error| error.to_string())
 }
 
 /// R10: the date whose requirements apply is that of the job, not one that the coordinator likes.

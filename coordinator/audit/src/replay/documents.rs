@@ -126,6 +126,12 @@ impl Documents {
         check_root(last, brought)
     }
 
+    /// Whose a key is, by the newest document that lists it.
+    pub(super) fn owner(&self, id: KeyId) -> Option<&Owner> {
+        let mut documents = self.newest.iter().chain(self.by_hash.values());
+        documents.find_map(|document| document.owner(id))
+    }
+
     /// R3: the key that a seal names, listed in the newest document, in force at `at`, and
     /// revoked by no document then.
     pub(super) fn key(&self, seal: Option<Seal>, at: UnixMs) -> Result<&Key, String> {

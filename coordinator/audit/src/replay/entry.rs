@@ -53,7 +53,7 @@ pub(super) struct Examined {
 pub(super) enum Is {
     Genesis,
     Gap(Gap),
-    Decision(Box<Checked>),
+    Decision(Arc<Checked>),
     Late(Box<LateRecord>),
     Superseded(SupersededRecord),
     Refusal(RefusalRecord),
@@ -107,7 +107,7 @@ fn examine(envelope: &Envelope<'_>, grounds: Grounds<'_>, problems: &mut Problem
     let is = match envelope.kind {
         Kind::Decision => {
             let checked = decision::check(envelope, grounds, problems);
-            checked.map(|checked| Is::Decision(Box::new(checked)))
+            checked.map(|checked| Is::Decision(Arc::new(checked)))
         }
         // Its decision comes before it, and is looked for in order.
         Kind::Late => notes::decode(envelope, problems).map(|late| Is::Late(Box::new(late))),

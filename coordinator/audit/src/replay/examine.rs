@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mpic_common::octets::Hash;
-use mpic_common::signature::{Batch, Strict};
+use mpic_common::signature::{Batch, Strict, Verifier};
 
 use super::documents::Documents;
-use super::entry::{self, Examined, Prepared};
+use super::entry::{self, Examined};
+use super::late::Late;
+use super::problem::Problems;
 use super::{Depth, Signatures};
 use crate::work::side_by_side;
 
@@ -29,25 +31,38 @@ pub(super) fn examine(
 ) -> Vec<Examined> {
     let prepare = |(entry, leaf): (_, &Hash)| entry::prepare(entry, *leaf, documents);
     let prepared: Vec<_> = entries.iter().zip(leaves).map(prepare).collect();
-    side_by_side(&prepared, BATCH, means.threads, |batch| examine_batch(batch, means))
+    side_by_side(&prepared, BATCH, means.threads, |batch| {
+        in_batch(batch, means.signatures, |entry, verifier| entry.examine(means.depth, verifier))
+    })
+}
+
+/// Checks late replies, whose decisions are known by now.
+pub(super) fn examine_late(late: &[&Late], means: Means) -> Vec<Problems> {
+    side_by_side(late, BATCH, means.threads, |late| {
+        in_batch(late, means.signatures, |late, verifier| late.check(verifier))
+    })
 }
 
 /// Believes all signatures and verifies them together in the end. Where one fails, nothing of what
 /// was concluded holds, and each is verified by itself.
-fn examine_batch(entries: &[Prepared<'_>], means: Means) -> Vec<Examined> {
-    if means.signatures == Signatures::Batches {
+fn in_batch<T, R>(
+    items: &[T],
+    signatures: Signatures,
+    conclude: impl Fn(&T, &dyn Verifier) -> R,
+) -> Vec<R> {
+    if signatures == Signatures::Batches {
         let batch = Batch::default();
-        let examined = entries.iter().map(|entry| entry.examine(means.depth, &batch)).collect();
+        let concluded = items.iter().map(|item| conclude(item, &batch)).collect();
         if batch.settle().is_ok() {
-            return examined;
+            return concluded;
         }
     }
-    entries.iter().map(|entry| entry.examine(means.depth, &Strict)).collect()
+    items.iter().map(|item| conclude(item, &Strict)).collect()
 }
 
-/// Entries of a batch: with six perspectives more than 1,024 signatures, beyond which nothing is
+/// Entries of a batch: with six perspectives more than 2,000 signatures, beyond which little is
 /// gained. It does not depend on the machine, so that two auditors find the same.
-const BATCH: NonZeroUsize = NonZeroUsize::new(128).unwrap();
+const BATCH: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 #[cfg(test)]
 mod tests {

@@ -119,12 +119,21 @@ fn check_signed(
     digest: Hash,
     problems: &mut Problems,
 ) {
-    let signed = grounds.key(envelope.seal, at).and_then(|key| {
-        check_owner(key, owner)?;
-        let verified = envelope.verify_with(grounds.verifier, &key.public, Some(digest));
-        verified.map_err(|error| error.to_string())
-    });
-    problems.keep("R3", "signature", signed);
+    problems.keep("R3", "signature", signed(envelope, grounds, owner, at, digest));
+}
+
+/// R3: the signature is this owner's, by a key in force at the time that it states.
+pub(super) fn signed(
+    envelope: &Envelope<'_>,
+    grounds: Grounds<'_>,
+    owner: &Owner,
+    at: UnixMs,
+    digest: Hash,
+) -> Result<(), String> {
+    let key = grounds.key(envelope.seal, at)?;
+    check_owner(key, owner)?;
+    let verified = envelope.verify_with(grounds.verifier, &key.public, Some(digest));
+    verified.map_err(|error| error.to_string())
 }
 
 fn coordinator(code: &CoordinatorId) -> Owner {

@@ -39,6 +39,11 @@ impl Problems {
         result.map_err(|error| self.error(check, format!("{what}: {error}"))).ok()
     }
 
+    /// Those of `more` too.
+    pub(super) fn join(&mut self, more: Self) {
+        self.0.extend(more.0);
+    }
+
     pub(super) fn into_findings(
         self,
         index: u64,

@@ -53,7 +53,10 @@ pub(super) fn check(
 }
 
 /// The reply as its perspective signed it, over the assignment that asked for it.
-fn verify(record: &ReplyRecord, expected: Expected<'_>) -> Result<VerifiedReply, String> {
+pub(super) fn verify(
+    record: &ReplyRecord,
+    expected: Expected<'_>,
+) -> Result<VerifiedReply, String> {
     let perspective = &record.perspective;
     let sent = expected.asked.of(perspective).ok_or("no assignment lists it")?;
     let is_primary = expected.primary == Some(perspective);

@@ -8,16 +8,14 @@ use bytes::Bytes;
 use mpic_common::code::CaId;
 use mpic_common::directory::Directory;
 use mpic_common::job::JobId;
-use mpic_common::limits::RECORD_OCTETS_MAX;
 use mpic_common::octets::Hash;
 use mpic_common::record::{LateRecord, Missing, NoteKind, SupersededRecord, leaf_hash};
 use mpic_common::time::UnixMs;
-use mpic_common::wire::Envelope;
 
 use super::decision::Checked;
-use super::documents::{Documents, Grounds, RELOAD_MAX};
+use super::documents::{Documents, RELOAD_MAX};
 use super::entry::{Examined, Is};
-use super::notes::{self, Named};
+use super::late::Late;
 use super::problem::Problems;
 use super::{finding, is_continued};
 use crate::finding::{Finding, Severity};
@@ -51,9 +49,19 @@ struct Decided {
 
 #[derive(Debug)]
 struct Open {
-    checked: Box<Checked>,
+    checked: Arc<Checked>,
     directory: Arc<Directory>,
     late: Option<Hash>,
+}
+
+/// An entry at its place.
+#[derive(Debug)]
+pub(super) struct Followed {
+    pub(super) index: u64,
+    pub(super) job: Option<JobId>,
+    pub(super) problems: Problems,
+    /// What is still to be checked of late replies.
+    pub(super) late: Option<Late>,
 }
 
 impl Sequence {
@@ -70,9 +78,9 @@ impl Sequence {
         begins(origin, previous, entry)
     }
 
-    /// The next entry; gives all findings about it.
-    pub(super) fn follow(&mut self, index: u64, examined: Examined) -> Vec<Finding> {
-        let job = examined.job();
+    /// The next entry; gives all that is wrong with it, but with late replies themselves.
+    pub(super) fn follow(&mut self, index: u64, examined: Examined) -> Followed {
+        let (job, mut due) = (examined.job(), None);
         let Examined { is, mut problems, leaf, octets, documents, .. } = examined;
         match is {
             Is::Genesis => {
@@ -92,11 +100,13 @@ impl Sequence {
             Is::Decision(checked) => {
                 self.follow_decision(index, leaf, checked, &documents, &mut problems);
             }
-            Is::Late(late) => self.follow_late(&octets, &late, &documents, &mut problems),
+            Is::Late(late) => {
+                due = self.follow_late(octets, late, documents, &mut problems);
+            }
             Is::Superseded(lost) => self.follow_superseded(index, &lost, &mut problems),
             Is::Note(_) | Is::Refusal(_) | Is::Unreadable => {}
         }
-        problems.into_findings(index, job.as_ref()).collect()
+        Followed { index, job, problems, late: due }
     }
 
     /// The shard that goes on from this one: a job that was decided here is not decided there, and
@@ -126,7 +136,7 @@ impl Sequence {
         &mut self,
         index: u64,
         leaf: Hash,
-        checked: Box<Checked>,
+        checked: Arc<Checked>,
         documents: &Documents,
         problems: &mut Problems,
     ) {
@@ -182,25 +192,21 @@ impl Sequence {
 
     fn follow_late(
         &mut self,
-        octets: &Bytes,
-        late: &LateRecord,
-        documents: &Documents,
+        octets: Bytes,
+        late: Box<LateRecord>,
+        documents: Arc<Documents>,
         problems: &mut Problems,
-    ) {
+    ) -> Option<Late> {
         let Some(open) = self.open.get_mut(&late.decision_hash) else {
             let hash = late.decision_hash;
-            return problems.error("R9", format!("it names no decision of late, {hash}"));
+            problems.error("R9", format!("it names no decision of late, {hash}"));
+            return None;
         };
-        let is_only = *open.late.get_or_insert_with(|| leaf_hash(octets)) == leaf_hash(octets);
+        let leaf = leaf_hash(&octets);
+        let is_only = *open.late.get_or_insert(leaf) == leaf;
         problems.demand(is_only, "R9", || "its decision has two of them".to_owned());
-        let Some(asked) = &open.checked.asked else {
-            return problems.error("R9", "what its decision asked cannot be read");
-        };
-        let named = Named { record: &open.checked.record, asked, directory: &open.directory };
-        if let Ok(envelope) = Envelope::parse(octets, RECORD_OCTETS_MAX) {
-            let grounds = Grounds::strict(documents);
-            notes::check_late(&envelope, late, &named, grounds, problems);
-        }
+        let (decided, directory) = (Arc::clone(&open.checked), Arc::clone(&open.directory));
+        Some(Late { octets, record: late, decided, directory, documents })
     }
 
     /// A superseded decision names the one that stands.

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod reader;
+mod signatures;
 
 use mpic_common::directory::DirectoryDocument;
 use mpic_common::octets::{Fixed, Octets};

@@ -9,7 +9,7 @@ use mpic_common::octets::Hash;
 use super::documents::{self, Documents};
 use super::examine::{Means, examine};
 use super::sequence::Sequence;
-use super::{Depth, Signatures};
+use super::{Depth, Signatures, settled};
 use crate::finding::{Finding, Severity};
 use crate::reader::{LogReadError, LogReader};
 use crate::tree::{TILE_WIDTH, leaf_hash};
@@ -56,14 +56,22 @@ pub fn judge_each<E: From<LogReadError> + From<DirectoryError>>(
     for bundle in 0..log.head().size.div_ceil(TILE_WIDTH) {
         let entries = log.bundle(bundle)?;
         let leaves: Vec<_> = entries.iter().map(|entry| leaf_hash(entry)).collect();
+        let first = bundle * TILE_WIDTH;
         let examined = examine(&entries, &leaves, &mut documents, means);
-        for (index, examined) in (bundle * TILE_WIDTH..).zip(examined) {
-            let mut findings = Vec::new();
-            if index == 0 {
-                findings.extend(sequence.begin(&log.head().origin, None, entries.first()));
-            }
-            let (octets, documents) = (examined.octets.clone(), Arc::clone(&examined.documents));
-            findings.extend(sequence.follow(index, examined));
+        let known: Vec<_> =
+            examined.iter().map(|examined| Arc::clone(&examined.documents)).collect();
+        let mut begun = if first == 0 {
+            sequence.begin(&log.head().origin, None, entries.first())
+        } else {
+            Vec::new()
+        };
+        let followed =
+            (first..).zip(examined).map(|(index, examined)| sequence.follow(index, examined));
+        let findings = settled(followed.collect(), means);
+        for (index, ((octets, documents), found)) in
+            (first..).zip(entries.into_iter().zip(known).zip(findings))
+        {
+            let findings = std::mem::take(&mut begun).into_iter().chain(found).collect();
             each(Judged { index, seq: genesis.seq(index), octets, findings, documents })?;
         }
     }

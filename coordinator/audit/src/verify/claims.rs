@@ -20,6 +20,8 @@ use crate::proof::Proof;
 pub(super) struct Claims {
     roots: BTreeMap<u64, Vec<Claim>>,
     proofs: BTreeMap<u64, Vec<(String, Proof)>>,
+    /// Which check, and what does not fit.
+    broken: Vec<(&'static str, String)>,
 }
 
 struct Claim {
@@ -147,14 +149,13 @@ impl Claims {
     }
 
     /// Compares what is claimed of a size with the root that the entries give.
-    pub(super) fn meet_root(&mut self, size: u64, root: Hash, report: &mut Report) {
+    pub(super) fn meet_root(&mut self, size: u64, root: Hash) {
         for claim in self.roots.remove(&size).unwrap_or_default() {
             if claim.root != root {
                 let Claim { check, source, root: claimed } = claim;
-                let text = format!(
-                    "FORK: {source} has the root {claimed} for size {size}, the entries {root}"
-                );
-                report.add_general(Severity::Error, check, text);
+                let text =
+                    format!("{source} has the root {claimed} for size {size}, the entries {root}");
+                self.broken.push((check, text));
             }
         }
     }
@@ -175,6 +176,15 @@ impl Claims {
                     report.add(Finding { severity, check, index: Some(index), job: None, text });
                 }
             }
+        }
+    }
+
+    /// What does not fit the entries. Where these are those of the checkpoint, the log's key has
+    /// signed two histories; else they are damaged, and nobody knows what they were.
+    pub(super) fn report_broken(&mut self, are_of_head: bool, report: &mut Report) {
+        for (check, text) in std::mem::take(&mut self.broken) {
+            let fork = if are_of_head { "FORK: " } else { "" };
+            report.add_general(Severity::Error, check, format!("{fork}{text}"));
         }
     }
 

@@ -189,6 +189,16 @@ fn an_old_checkpoint_shows_a_fork_and_a_rollback_that_the_log_alone_does_not() {
     let findings = check(forked.path(), &options).findings;
     assert!(findings.iter().any(|f| f.check == "V7" && f.text.starts_with("FORK")));
 
+    let damaged = log_of(&[1, 4, 6]);
+    let bundle = damaged.path().join("tile/entries/000.p/6");
+    let mut octets = fs::read(&bundle).expect("a bundle");
+    octets[3] ^= 1;
+    fs::remove_file(&bundle).expect("removed");
+    fs::write(&bundle, octets).expect("written");
+    let findings = check(damaged.path(), &options).findings;
+    assert!(findings.iter().any(|f| f.check == "V7"), "{findings:?}");
+    assert!(!findings.iter().any(|f| f.text.contains("FORK")), "{findings:?}");
+
     let cut_back = log_of(&[1, 4]);
     let findings = check(cut_back.path(), &options).findings;
     assert!(findings.iter().any(|f| f.check == "V7" && f.text.starts_with("ROLLBACK")));

@@ -153,6 +153,28 @@ async fn a_second_writer_on_the_same_directory_is_turned_away() {
 }
 
 #[tokio::test]
+async fn a_standby_takes_over_once_the_writer_is_gone() {
+    let server = NatsServer::provisioned().await;
+    let context = server.jetstream().await;
+    let mut log = AuditLog::new(server.url());
+    let audit = log.run().await;
+    publish(&context, 1, 11).await;
+    log.reaches(11).await;
+    // The service manager starts it again and again.
+    for _ in 0..2 {
+        assert_eq!(log.spawn(&["run"]).ended().await.code(), Some(75));
+    }
+    publish(&context, 11, 21).await;
+    audit.kill();
+    publish(&context, 21, 31).await;
+    let standby = log.run().await;
+    log.reaches(31).await;
+    all_acked(&context, 30).await;
+    assert!(standby.stop().await.success());
+    assert_whole(&log, 30);
+}
+
+#[tokio::test]
 async fn of_two_writers_with_a_directory_each_one_is_fenced_and_their_logs_agree() {
     let server = NatsServer::provisioned().await;
     let context = server.jetstream().await;

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use mpic_audit::note::LogPublicKey;
+use mpic_audit::reader::LogReadError;
 use mpic_audit::replay::{self, Depth, Signatures, read_records, replay_with};
 use mpic_audit::shards::verify_shards;
 use mpic_audit::work::Work;
@@ -121,7 +122,8 @@ struct Kept {
 }
 
 impl Audit {
-    /// Runs the command; whatever keeps it from checking is the input's fault.
+    /// Runs the command. A log that is damaged has failed the check; whatever else keeps it from
+    /// checking is the input's fault.
     pub async fn run(&self, out: &mut dyn Write) -> Result<Exit, Failure> {
         let exit = match &self.command {
             AuditCommand::Verify(verify) => verify.run(out),
@@ -135,7 +137,12 @@ impl Audit {
             AuditCommand::Archive(archive) => archive.run(out),
             AuditCommand::Note(note) => note.run(out).await,
         };
-        exit.map_err(|failure| Failure { exit: Exit::Malformed, ..failure })
+        exit.map_err(|failure| {
+            let read = failure.error.downcast_ref::<LogReadError>();
+            let is_damage = read.is_some_and(LogReadError::is_damage);
+            let exit = if is_damage { Exit::Refused } else { Exit::Malformed };
+            Failure { exit, ..failure }
+        })
     }
 }
 
@@ -154,7 +161,7 @@ impl Replay {
         let requests = self.requests.as_deref().map(read).transpose()?.unwrap_or_default();
         let options = replay::Options {
             directories: self.pinned.octets(&self.logs)?,
-            records: self.records.as_deref().map(read_records).transpose()?.unwrap_or_default(),
+            records: self.records.as_deref().map(kept_records).transpose()?.unwrap_or_default(),
             requests: requests.lines().map(str::to_owned).collect(),
             depth: if self.deep { Depth::Evidence } else { Depth::Signed },
             signatures: if self.one_by_one { Signatures::OneByOne } else { Signatures::Batches },
@@ -186,6 +193,10 @@ fn local(dir: &Dir, log: &Path) -> Option<ClientConfig> {
         let own = client.log.as_ref().and_then(|own| own.canonicalize().ok());
         own.is_some_and(|own| own == log || own.parent() == Some(&log))
     })
+}
+
+fn kept_records(path: &Path) -> Result<Vec<(String, Vec<u8>)>, String> {
+    read_records(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
 fn read_key(path: &Path) -> Result<LogPublicKey, Failure> {

@@ -1,6 +1,7 @@
 //! `mpic audit export`: the log for other programs.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use clap::Args;
 use mpic_audit::export;
@@ -8,6 +9,7 @@ use mpic_audit::replay::judge_each;
 use mpic_audit::search::Subject;
 
 use super::logs::{Logs, Pinned};
+use super::progress::Bar;
 use super::search::Span;
 use crate::command::{Exit, Failure};
 
@@ -32,7 +34,8 @@ impl Export {
         let directories = self.pinned.octets(&self.logs)?;
         let filter = self.span.filter();
         let mut exit = Exit::Fine;
-        for log in self.logs.readers()? {
+        let bar = Arc::new(Bar::beside_output());
+        for log in self.logs.readers(&bar)? {
             judge_each(&log, &directories, |entry| {
                 if !filter.admits_time(Subject::of(&entry.octets).at) {
                     return Ok(());
@@ -43,6 +46,7 @@ impl Export {
                 Ok::<_, Failure>(writeln!(out, "{}", export::line(&entry))?)
             })?;
         }
+        bar.clear();
         Ok(exit)
     }
 }

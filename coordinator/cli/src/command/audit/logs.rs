@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use mpic_audit::note::{LogPublicKey, read_unverified};
@@ -11,6 +12,7 @@ use mpic_audit::shards;
 use mpic_audit::verify;
 use mpic_runtime::config;
 
+use super::progress::Bar;
 use super::{Kept, local, read};
 use crate::client::ClientConfig;
 use crate::command::{Dir, Failure};
@@ -55,9 +57,11 @@ impl Logs {
         paths.into_iter().map(|path| Ok((path.clone(), key_of(&path, &keys)?))).collect()
     }
 
-    /// A reader of each.
-    pub(super) fn readers(&self) -> Result<Vec<LogReader>, Failure> {
-        let open = |(path, key): (PathBuf, LogPublicKey)| Ok(LogReader::open(&path, &key)?);
+    /// A reader of each, which tells `bar` how far it is.
+    pub(super) fn readers(&self, bar: &Arc<Bar>) -> Result<Vec<LogReader>, Failure> {
+        let open = |(path, key): (PathBuf, LogPublicKey)| {
+            Ok(LogReader::open(&path, &key)?.watched(Arc::<Bar>::clone(bar)))
+        };
         self.found()?.into_iter().map(open).collect()
     }
 

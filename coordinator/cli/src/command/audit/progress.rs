@@ -1,7 +1,7 @@
 //! How far a check is, on stderr, for people who wait.
 
 use std::fmt;
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, stderr, stdout};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -12,18 +12,24 @@ pub(super) struct Bar(ProgressBar);
 
 impl Default for Bar {
     fn default() -> Self {
-        let target = if stderr().is_terminal() {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        let bar = Self::on(target);
-        bar.0.enable_steady_tick(REDRAWN);
-        bar
+        Self::shown(stderr().is_terminal())
     }
 }
 
 impl Bar {
+    /// One that is nothing too where the lines of a long output scroll by beside it.
+    pub(super) fn beside_output() -> Self {
+        Self::shown(stderr().is_terminal() && !stdout().is_terminal())
+    }
+
+    fn shown(is_shown: bool) -> Self {
+        let target =
+            if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = Self::on(target);
+        bar.0.enable_steady_tick(REDRAWN);
+        bar
+    }
+
     fn on(target: ProgressDrawTarget) -> Self {
         let style = ProgressStyle::with_template(FORM);
         let bar = ProgressBar::with_draw_target(None, target);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use mpic_audit::note::Checkpoint;
@@ -12,6 +13,7 @@ use mpic_audit::tree::leaf_hash;
 use mpic_runtime::config;
 
 use super::entry::Which;
+use super::progress::Bar;
 use super::{Log, read, read_key};
 use crate::command::{Exit, Failure};
 
@@ -47,8 +49,11 @@ pub(super) struct CheckReceipt {
 
 impl Prove {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<Exit, Failure> {
+        let bar = Arc::new(Bar::default());
         let log = LogReader::open(&self.log.path, &self.log.key()?)?;
+        let log = log.watched(Arc::<Bar>::clone(&bar));
         let index = self.which.index(&log)?;
+        bar.clear();
         let (entry, proof) = (log.entry(index)?, log.prove(index)?);
         if let Some(path) = &self.record {
             let failed = |error| format!("cannot write {}: {error}", path.display());

@@ -1,6 +1,7 @@
 //! `mpic audit report`: what the Baseline Requirements want recorded, told.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use mpic_audit::note::Checkpoint;
@@ -8,6 +9,7 @@ use mpic_audit::report::{Attempt, Rates, attempts as attempts_of, csv, html, rat
 use serde::Serialize;
 
 use super::logs::{Logs, Pinned};
+use super::progress::Bar;
 use super::search::Wanted;
 use crate::command::{Exit, Failure};
 
@@ -50,11 +52,13 @@ impl Report {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<Exit, Failure> {
         let (directories, filter) = (self.pinned.octets(&self.logs)?, self.wanted.filter());
         let (mut attempts, mut heads): (Vec<Attempt>, _) = (Vec::new(), Vec::new());
-        for log in self.logs.readers()? {
+        let bar = Arc::new(Bar::default());
+        for log in self.logs.readers(&bar)? {
             attempts.extend(attempts_of::<Failure>(&log, &directories, &filter)?);
             let Checkpoint { origin, size, root } = log.head();
             heads.push(format!("{origin}: {size} entries, root {root}"));
         }
+        bar.clear();
         match (self.format, self.rates) {
             (Format::Html, _) => write!(out, "{}", html(&attempts, &heads))?,
             (format, true) => print_rates(out, format, &Rates::of(&attempts))?,

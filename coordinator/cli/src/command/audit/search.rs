@@ -1,6 +1,7 @@
 //! `mpic audit search`, and the conditions that `report` shares with it.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use mpic_common::policy::Outcome;
 use mpic_common::time::UnixMs;
 
 use super::logs::Logs;
+use super::progress::Bar;
 use crate::command::{Exit, Failure};
 
 /// Prints the index of every entry that meets the conditions, one a line; of several logs, the
@@ -86,9 +88,12 @@ impl Span {
 
 impl Search {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<Exit, Failure> {
-        let (logs, filter) = (self.logs.readers()?, self.wanted.filter());
+        let bar = Arc::new(Bar::default());
+        let (logs, filter) = (self.logs.readers(&bar)?, self.wanted.filter());
         for log in &logs {
-            for index in search(log, &filter)? {
+            let found = search(log, &filter)?;
+            bar.clear();
+            for index in found {
                 match logs.as_slice() {
                     [_] => writeln!(out, "{index}")?,
                     _ => writeln!(out, "{} {index}", log.head().origin)?,

@@ -45,7 +45,7 @@ impl Desk {
     }
 
     /// Runs a command; `@` before a word makes it a path on this desk.
-    fn run(&self, line: &str) -> (Result<Exit, String>, String) {
+    fn ended(&self, line: &str) -> (Result<Exit, Failure>, String) {
         let word = |word: &str| match word.strip_prefix('@') {
             Some(name) => self.path(name),
             None => word.to_owned(),
@@ -54,8 +54,19 @@ impl Desk {
         let mut out = Vec::new();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let audit = Typed::try_parse_from(words).unwrap().audit;
-        let exit = runtime.block_on(audit.run(&mut out));
-        (exit.map_err(|failure| failure.error.to_string()), String::from_utf8(out).unwrap())
+        let ended = runtime.block_on(audit.run(&mut out));
+        (ended, String::from_utf8(out).unwrap())
+    }
+
+    /// How it ends, or why it could not be carried out; and what it printed.
+    fn run(&self, line: &str) -> (Result<Exit, String>, String) {
+        let (ended, out) = self.ended(line);
+        (ended.map_err(|failure| failure.error.to_string()), out)
+    }
+
+    /// How it ends, also where it could not be carried out.
+    fn exit(&self, line: &str) -> Exit {
+        self.ended(line).0.unwrap_or_else(|failure| failure.exit)
     }
 
     fn fine(&self, line: &str) -> String {
@@ -97,14 +108,24 @@ fn a_receipt_is_checked_without_the_log_and_is_of_its_record_only() {
 #[test]
 fn an_entry_is_named_by_its_index_or_by_the_job_that_it_decides_on() {
     let desk = Desk::new();
-    let all = (1..=6).map(|index| json(&desk.fine(&format!("show @log --log-key @vkey {index}"))));
+    // The examples do not belong together, so that not every signature of theirs holds here.
+    let shown = |flags: &str| {
+        let (exit, out) = desk.run(&format!("show @log --log-key @vkey {flags}"));
+        let shown = json(&out);
+        let signatures = shown["signatures"].as_array().unwrap();
+        let all_hold = signatures.iter().all(|signature| signature["valid"] == true);
+        assert_eq!(exit, Ok(if all_hold { Exit::Fine } else { Exit::Refused }), "{out}");
+        assert!(signatures.iter().all(|it| it["valid"] == true || it["why"].is_string()), "{out}");
+        shown
+    };
+    let all = (1..=6).map(|index| shown(&index.to_string()));
     let decision = all.into_iter().find(|shown| shown["type"] == "decision").unwrap();
+    assert!(!decision["signatures"].as_array().unwrap().is_empty(), "{decision}");
     let octets = decision["body"]["job"].as_str().unwrap();
     let octets: [u8; 16] =
         data_encoding::HEXLOWER.decode(octets.as_bytes()).unwrap().try_into().unwrap();
     let job = uuid::Uuid::from_bytes(octets);
-    let line = format!("show @log --log-key @vkey --json --job {job}");
-    assert_eq!(json(&desk.fine(&line)), decision);
+    assert_eq!(shown(&format!("--json --job {job}")), decision);
     let unknown = uuid::Uuid::from_bytes(
         [[0x01; 6].as_slice(), &[0x70, 0, 0x80], &[0; 7]].concat().try_into().unwrap(),
     );
@@ -192,4 +213,42 @@ fn a_log_is_archived_once_and_then_only_what_is_new() {
     assert!(desk.fine("verify @copy --log-key @vkey").starts_with("verify passed"));
     fs::remove_file(desk.path("log/tile/0/000.p/7")).unwrap();
     assert_eq!(desk.run(line).0, Ok(Exit::Refused));
+}
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    let desk = Desk::new();
+    let why = |line: &str| desk.run(line).0.unwrap_err();
+    for command in ["show", "prove"] {
+        let why = why(&format!("{command} @log --log-key @vkey 99999"));
+        assert!(why.contains("none with the index 99999"), "{why}");
+    }
+    let why = why("replay @log --log-key @vkey --records @nowhere");
+    assert!(why.contains(&desk.path("nowhere")), "{why}");
+}
+
+#[test]
+fn a_damaged_log_has_failed_for_every_command_that_reads_it() {
+    let desk = Desk::new();
+    let bundles = desk.path("log/tile/entries");
+    let bundle = walk(Path::new(&bundles));
+    let mut octets = fs::read(&bundle).unwrap();
+    let middle = octets.len() / 2;
+    octets[middle] ^= 1;
+    fs::remove_file(&bundle).unwrap();
+    fs::write(&bundle, octets).unwrap();
+    for command in ["show 1", "prove 1", "search", "report", "export"] {
+        let (name, index) = command.split_once(' ').unwrap_or((command, ""));
+        let line = format!("{name} @log --log-key @vkey {index}");
+        assert_eq!(desk.exit(&line), Exit::Refused, "{line}");
+    }
+    assert_eq!(desk.exit("verify @log --log-key @vkey"), Exit::Refused);
+    assert_eq!(desk.exit("show @absent --log-key @vkey 1"), Exit::Malformed);
+}
+
+/// The last file below a directory.
+fn walk(directory: &Path) -> PathBuf {
+    let paths = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let last = paths.max().unwrap();
+    if last.is_dir() { walk(&last) } else { last }
 }

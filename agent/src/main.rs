@@ -125,10 +125,10 @@ async fn run(prepared: Prepared) -> Result<(), Failure> {
     tracing::info!(perspective = %config.perspective, "ready");
 
     let ended = supervisor.run(DRAIN).await;
-    client.flush().await?;
-    // The server answers in order: once the echo is back it has every reply.
-    nats::echo(&client, &own_echo).await?;
-    Ok(ended?)
+    // Every reply leaves; where none can, why the process ends is told all the same.
+    let left = nats::farewell(&client, &own_echo).await;
+    ended?;
+    Ok(left?)
 }
 
 /// How the agent is, by the figures that discovery gives too.

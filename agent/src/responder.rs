@@ -211,7 +211,7 @@ impl<E: DnsEngine, C: Clock> Responder<E, C> {
             }
             Admission::OtherVersion => Some(other_version()),
             Admission::Dropped(dropped) => {
-                tracing::debug!(reason = dropped.as_str(), "an assignment is dropped");
+                tracing::warn!(reason = dropped.as_str(), "an assignment is dropped");
                 self.parts.drops.count(dropped, self.now());
                 None
             }

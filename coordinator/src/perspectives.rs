@@ -214,6 +214,11 @@ impl<C: Clock + Clone> Asking<C> {
             return;
         }
         self.sends += 1;
+        // The library would keep it, and send it when it is connected again: agents drop it then if
+        // its time is over, and if not, it has been sent once more.
+        if !self.nats.bus.is_connected() {
+            return;
+        }
         let Ok(token) = self.nats.bus.random() else { return };
         let perspective = &self.question.perspective;
         let reply = Subject::from(subject::reply(perspective, &self.nats.coordinator, &token));

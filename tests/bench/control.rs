@@ -71,7 +71,7 @@ fn load(dispatch: Dispatch, in_flight: usize) -> Load {
 }
 
 /// CAA of an IP address.
-fn job() -> Job {
+pub(crate) fn job() -> Job {
     Job { identifier: identifier(&WEB.to_string()), ..caa("unused.example") }
 }
 

@@ -9,6 +9,7 @@ mod bad_replies;
 mod checks;
 mod command;
 mod engines;
+mod floods;
 mod hostile_sites;
 mod outsiders;
 mod reload;

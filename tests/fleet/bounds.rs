@@ -16,6 +16,7 @@ use mpic_coordinator::perspectives::{NatsPerspectives, Perspectives, Question};
 use mpic_coordinator::rejections::Rejections;
 use mpic_runtime::bus::{Bus, SendError, message};
 use mpic_runtime::clock::{Clock, SystemClock};
+use mpic_runtime::keys;
 use mpic_runtime::nats::{self, BusHealth, Role};
 use mpic_tests::certification_authority::{CertificationAuthority, dns_01, unanimous};
 use mpic_tests::cluster::{COORDINATOR, Choices, Cluster, agent};
@@ -138,6 +139,28 @@ async fn a_message_that_finds_no_place_among_those_that_wait_is_given_up() {
     let error = timeout(Duration::from_secs(20), full).await;
     cluster.nats().process().signal(Signal::CONT);
     assert!(matches!(error, Ok(SendError::Full)), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_the_bus_turns_away_ends_with_77_after_a_minute_and_others_go_on() {
+    let mut cluster = Cluster::start(Content::new().honest("honest.example")).await;
+    let ca = CertificationAuthority::of(&cluster).await;
+    let name = agent(cluster.remotes().remove(0).as_str());
+    let nkey = keys::load_nkey(&cluster.layout().nkey(&name)).unwrap().public_key();
+    let path = cluster.layout().bus_config();
+    let config = std::fs::read_to_string(&path).unwrap();
+    let other = nkeys::KeyPair::new_user().public_key();
+    std::fs::write(&path, config.replace(&nkey, &other)).unwrap();
+    cluster.nats().process().signal(Signal::HUP);
+    let away = "the bus does not know this process";
+    let is_told = || cluster.output(&name).contains(away).then_some(());
+    eventually("it is turned away", is_told).await;
+    let since = Instant::now();
+    ca.decision(&dns_01("honest.example")).await;
+    assert_eq!(cluster.ended(&name).await.code(), Some(77));
+    assert!(since.elapsed() > Duration::from_secs(50), "it was only tried for {since:?}");
+    assert!(cluster.output(&name).lines().last().unwrap().contains("for a minute"));
+    ca.decision(&dns_01("honest.example")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

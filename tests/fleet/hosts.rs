@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use mpic_common::policy::Outcome;
-use mpic_common::record::{DecisionRecord, Missing};
+use mpic_common::record::{DecisionRecord, Missing, RefusalCode};
 use mpic_runtime::ca_client::Recorded;
-use mpic_tests::certification_authority::{CertificationAuthority, dns_01};
+use mpic_tests::certification_authority::{CertificationAuthority, dns_01, refused_with};
 use mpic_tests::generated::{GeneratedFleet, HOSTS, Hosts, Shape};
 use mpic_tests::internet::Content;
 use mpic_tests::load::{JOBS, Progress, decisions_under, job};
@@ -108,6 +108,50 @@ fn perspectives_that_are_cut_off_are_missed_by_name_until_they_are_back() {
         for host in cut {
             network.heal(host);
         }
+        decided(&ca, is_whole).await;
+        fleet.audited(&ca).await;
+    });
+}
+
+#[test]
+fn while_the_disk_of_the_stream_is_full_nothing_is_decided_and_once_it_has_room_everything_is() {
+    on_network(&HOSTS, |network| async {
+        let mut fleet = fleet(Hosts::Network(network), 1).await;
+        let ca = fleet.ca().await;
+        ca.decision(&job(0)).await;
+        fleet.kill("bus-0").await;
+        let streams = fleet.streams_of("bus-0");
+        fleet.network().small_disk("bus-0", &streams, 32 << 20);
+        fleet.start_server("bus-0").await;
+        ca.decision(&job(0)).await;
+
+        // The disk is full now, whoever filled it.
+        let filler = streams.join("filler").display().to_string();
+        fleet.network().shell("bus-0", &format!("head -c 64M /dev/zero > {filler} || true"));
+        let refused = async {
+            loop {
+                let submission = ca.submission(&job(0));
+                let answer = ca.try_once(&submission).await;
+                // Before, there may be room for a few in the last block of the stream. A server that
+                // stands still for want of room answers nobody.
+                let Some(answer) = answer else { return submission };
+                if let Some(code) = refused_with(&answer) {
+                    assert_eq!(code, RefusalCode::Unrecorded);
+                    return submission;
+                }
+            }
+        };
+        let submission = tokio::time::timeout(PATIENCE, refused).await.expect("no decision");
+        for _ in 0..2 {
+            let answer = ca.try_once(&ca.submission(&job(0))).await;
+            assert!(answer.is_none_or(|answer| refused_with(&answer).is_some()), "a decision");
+        }
+
+        fleet.network().shell("bus-0", &format!("rm {filler}"));
+        // A server whose disk was full keeps its streams closed until it is started again.
+        fleet.kill("bus-0").await;
+        fleet.start_server("bus-0").await;
+        assert!(ca.submit_octets(&submission).await.is_ok());
         decided(&ca, is_whole).await;
         fleet.audited(&ca).await;
     });

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -88,6 +89,27 @@ impl Network {
         assert!(status.unwrap().success(), "{figure} of {host}");
     }
 
+    /// Puts what lies in `dir` onto a file system of its own that holds so many octets, as the host
+    /// sees it.
+    pub fn small_disk(&self, host: &str, dir: &Path, octets: usize) {
+        let dir = dir.display();
+        self.shell(
+            host,
+            &format!(
+                "mv {dir} {dir}.old && mkdir {dir} && mount -t tmpfs -o size={octets} tmpfs {dir} \
+                 && cp -a {dir}.old/. {dir}/"
+            ),
+        );
+    }
+
+    /// Runs a line of shell that sees what the host sees.
+    pub fn shell(&self, host: &str, line: &str) {
+        let pid = self.inside(host);
+        let mount = format!("--mount=/proc/{pid}/ns/mnt");
+        let status = Command::new("nsenter").args([&mount, "sh", "-c", line]).status();
+        assert!(status.unwrap().success(), "{line}");
+    }
+
     fn host(&self, name: &str) -> &Host {
         self.hosts.get(name).unwrap_or_else(|| panic!("there is a host {name}"))
     }
@@ -123,7 +145,17 @@ struct Namespace(Child);
 impl Namespace {
     fn new() -> Result<Self, String> {
         let mut command = Command::new(SETPRIV);
-        command.args(["--pdeathsig", "KILL", "--", "unshare", "--net", "--", "sleep", "infinity"]);
+        command.args([
+            "--pdeathsig",
+            "KILL",
+            "--",
+            "unshare",
+            "--net",
+            "--mount",
+            "--",
+            "sleep",
+            "infinity",
+        ]);
         let child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn();
         let mut namespace = Self(child.map_err(|error| error.to_string())?);
         let own = std::fs::read_link("/proc/self/ns/net").map_err(|error| error.to_string())?;

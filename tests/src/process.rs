@@ -84,7 +84,8 @@ impl Process {
         let mut command = Command::new(SETPRIV);
         command.args(["--pdeathsig", "KILL", "--"]);
         if let Some(pid) = recipe.host {
-            command.arg("nsenter").arg(format!("--net=/proc/{pid}/ns/net")).arg("--");
+            let of = |kind, file| format!("--{kind}=/proc/{pid}/ns/{file}");
+            command.arg("nsenter").args([of("net", "net"), of("mount", "mnt"), "--".to_owned()]);
         }
         command
             .arg(program(recipe.program))

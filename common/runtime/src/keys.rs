@@ -55,8 +55,28 @@ pub fn check_mode(path: &Path) -> Result<(), KeyFileError> {
 }
 
 fn read_secret(path: &Path) -> Result<String, KeyFileError> {
+    let path = private(path)?;
+    std::fs::read_to_string(&path).map_err(|source| io(&path, source))
+}
+
+/// Where the private file is that a configuration knows as `path`: among the credentials of the
+/// service manager, where it has handed over one as `keys_NAME` for `…/keys/NAME`; else at `path`,
+/// readable by its owner alone.
+pub fn private(path: &Path) -> Result<PathBuf, KeyFileError> {
+    let handed_over = std::env::var_os("CREDENTIALS_DIRECTORY");
+    if let Some(found) = handed_over.and_then(|dir| credential(Path::new(&dir), path)) {
+        return Ok(found);
+    }
     check_mode(path)?;
-    std::fs::read_to_string(path).map_err(|source| io(path, source))
+    Ok(path.to_owned())
+}
+
+/// The credential in `dir` that is handed over for `path`. The service manager sees to it that the
+/// process alone can read it, by an access list that shows as a right of its group.
+fn credential(dir: &Path, path: &Path) -> Option<PathBuf> {
+    let (parent, name) = (path.parent()?.file_name()?, path.file_name()?);
+    let found = dir.join(format!("{}_{}", parent.to_str()?, name.to_str()?));
+    found.is_file().then_some(found)
 }
 
 fn io(path: &Path, source: std::io::Error) -> KeyFileError {
@@ -125,6 +145,17 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn a_credential_is_found_by_the_directory_and_the_name_of_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let handed_over = dir.path().join("keys_agent-us-east.key");
+        std::fs::write(&handed_over, "x").unwrap();
+        let found = |path: &str| credential(dir.path(), Path::new(path));
+        assert_eq!(found("/etc/mpic/keys/agent-us-east.key"), Some(handed_over));
+        assert_eq!(found("/etc/mpic/tls/agent-us-east.key"), None);
+        assert_eq!(found("agent-us-east.key"), None);
+    }
 
     #[test]
     fn a_key_that_others_can_read_is_refused() {

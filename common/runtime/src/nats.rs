@@ -78,6 +78,9 @@ pub enum BusError {
     /// The server denies what the process needs.
     #[error("the bus denies {0}")]
     Denied(String),
+    /// The connection ended for good, so the end of a subscription cannot be agreed.
+    #[error("the connection ended before the subscription to {0} did")]
+    Lost(String),
     /// No randomness to be had.
     #[error("the system gives no random octets")]
     Random(#[from] getrandom::Error),
@@ -183,6 +186,18 @@ pub async fn echo(client: &Client, own: &Own) -> Result<Duration, BusError> {
         Ok(Some(_)) => Ok(began.elapsed()),
         _ => Err(BusError::Echo(to)),
     }
+}
+
+/// Sees to it that the server has all that was published, for a process that ends: it answers in
+/// order, so once the echo is back it has. A bus that is away keeps no process from ending.
+pub async fn farewell(client: &Client, own: &Own) -> Result<(), BusError> {
+    let heard = async {
+        // Whatever it says, the echo tells.
+        let _ = client.flush().await;
+        echo(client, own).await
+    };
+    let unheard = || Err(BusError::Echo(format!("the way out of {}", own.code)));
+    tokio::time::timeout(2 * ECHO_WAIT, heard).await.unwrap_or_else(|_| unheard()).map(drop)
 }
 
 /// Waits until the process hears itself and nothing that it asked for was denied.

@@ -140,7 +140,7 @@ impl Queue {
     }
 
     fn closed(&self) -> BusError {
-        BusError::Denied(format!("the end of {}", self.subject))
+        BusError::Lost(self.subject.clone())
     }
 }
 
@@ -173,7 +173,7 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
     use async_nats::message::OutboundMessage;
     use futures_util::future::BoxFuture;
@@ -187,11 +187,22 @@ mod tests {
     #[derive(Debug, Default)]
     struct Played {
         connects: AtomicU64,
+        /// The connection has ended for good, as subscriptions see it.
+        is_closed: Arc<AtomicBool>,
+        /// Subscribing again is denied.
+        is_denied: AtomicBool,
         /// Where the messages of each subscription come from, the newest last.
         made: Mutex<Vec<mpsc::Sender<Message>>>,
     }
 
-    struct Subscribed(BoxStream<'static, Message>);
+    struct Subscribed(BoxStream<'static, Message>, Arc<AtomicBool>);
+
+    impl Subscribed {
+        fn end(&self) -> BoxFuture<'_, Result<(), Closed>> {
+            let is_closed = self.1.load(Ordering::Relaxed);
+            Box::pin(std::future::ready(if is_closed { Err(Closed) } else { Ok(()) }))
+        }
+    }
 
     impl std::fmt::Debug for Subscribed {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -212,11 +223,11 @@ mod tests {
 
     impl Subscription for Subscribed {
         fn unsubscribe(&mut self) -> BoxFuture<'_, Result<(), Closed>> {
-            Box::pin(async { Ok(()) })
+            self.end()
         }
 
         fn unsubscribe_after(&mut self, _: u64) -> BoxFuture<'_, Result<(), Closed>> {
-            Box::pin(async { Ok(()) })
+            self.end()
         }
     }
 
@@ -230,12 +241,16 @@ mod tests {
             _: String,
             _: Option<String>,
         ) -> BoxFuture<'_, Result<Box<dyn Subscription>, BusError>> {
+            if self.is_denied.load(Ordering::Relaxed) {
+                return Box::pin(async { Err(BusError::Denied("check".to_owned())) });
+            }
             let (sender, receiver) = mpsc::channel(8);
             self.made.lock().unwrap().push(sender);
             let messages = futures_util::stream::unfold(receiver, |mut receiver| async {
                 receiver.recv().await.map(|message| (message, receiver))
             });
-            Box::pin(async { Ok(Box::new(Subscribed(messages.boxed())) as Box<dyn Subscription>) })
+            let made = Subscribed(messages.boxed(), Arc::clone(&self.is_closed));
+            Box::pin(async { Ok(Box::new(made) as Box<dyn Subscription>) })
         }
 
         fn is_connected(&self) -> bool {
@@ -261,6 +276,22 @@ mod tests {
             description: None,
             length: text.len(),
         }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_lost_is_no_denial_and_a_denial_is_one() {
+        let bus = Arc::new(Played::default());
+        let played = Arc::clone(&bus) as Arc<dyn Bus>;
+        let queue = Queue::subscribe(played, "check".to_owned(), "group".to_owned());
+        let mut queue = queue.await.unwrap();
+        bus.is_closed.store(true, Ordering::Relaxed);
+        let lost = queue.drain().await.unwrap_err();
+        assert!(matches!(&lost, BusError::Lost(subject) if subject == "check"), "{lost}");
+        assert!(!crate::process::is_denied(&lost));
+        bus.is_denied.store(true, Ordering::Relaxed);
+        let played = Arc::clone(&bus) as Arc<dyn Bus>;
+        let denied = Queue::subscribe(played, "check".to_owned(), "group".to_owned()).await;
+        assert!(crate::process::is_denied(&denied.unwrap_err()));
     }
 
     #[tokio::test(start_paused = true)]

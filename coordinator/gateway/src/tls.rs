@@ -52,8 +52,8 @@ pub fn server_config(config: &ServerTls) -> Result<ServerConfig, TlsError> {
         let path = path.to_owned();
         |source| TlsError::Tls { path, source }
     };
-    keys::check_mode(&config.key)?;
-    let key = PrivateKeyDer::from_pem_file(&config.key).map_err(pem_error(&config.key))?;
+    let key = keys::private(&config.key)?;
+    let key = PrivateKeyDer::from_pem_file(&key).map_err(pem_error(&key))?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(in_file(&config.certificate))?;

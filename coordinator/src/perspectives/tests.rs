@@ -18,6 +18,7 @@ struct World {
     rejections: Rejections,
     began: Instant,
     honest: Vec<u8>,
+    bus: Arc<Played>,
     _reader: JoinSet<()>,
 }
 
@@ -50,8 +51,9 @@ impl World {
             hurry: Arc::clone(&hurry),
             rejections: rejections.clone(),
         };
+        let bus = Arc::new(bus);
         let perspectives = NatsPerspectives {
-            bus: Arc::new(bus),
+            bus: Arc::clone(&bus) as Arc<dyn Bus>,
             coordinator: "c0".parse().unwrap(),
             replies,
             exchanges: Exchanges::default(),
@@ -59,7 +61,7 @@ impl World {
         };
         let asking = JoinSet::from_iter([perspectives.ask(question)]);
         let began = Instant::now();
-        Self { asking, sent, say, hurry, rejections, began, honest, _reader: reader }
+        Self { asking, sent, say, hurry, rejections, began, honest, bus, _reader: reader }
     }
 
     /// The next send, and how long after the beginning it comes.
@@ -93,6 +95,17 @@ async fn a_silent_perspective_is_asked_once_more_at_its_time() {
     let (first, _) = world.sent().await;
     let (second, after) = world.sent().await;
     assert_ne!(first, second, "under a new token");
+    assert_eq!(after, RESEND_AFTER);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_while_there_is_no_connection_and_what_was_not_is_sent_at_its_time() {
+    let mut world = World::new();
+    world.bus.set_connected(false);
+    tokio::time::sleep(RESEND_AFTER / 2).await;
+    assert!(world.sent.try_recv().is_err(), "it would be sent whenever the bus is back");
+    world.bus.set_connected(true);
+    let (_, after) = world.sent().await;
     assert_eq!(after, RESEND_AFTER);
 }
 

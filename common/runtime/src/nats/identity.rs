@@ -74,8 +74,8 @@ fn client_config(config: &TlsConfig) -> Result<ClientConfig, IdentityError> {
     for certificate in certificates(&config.ca)? {
         roots.add(certificate).map_err(in_file(&config.ca))?;
     }
-    keys::check_mode(&config.key)?;
-    let key = PrivateKeyDer::from_pem_file(&config.key).map_err(pem(&config.key))?;
+    let key = keys::private(&config.key)?;
+    let key = PrivateKeyDer::from_pem_file(&key).map_err(pem(&key))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])

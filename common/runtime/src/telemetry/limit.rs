@@ -52,9 +52,11 @@ impl Limit {
     }
 }
 
-/// Lines below a warning come one a job that is taken, which is bounded; or were asked for.
+/// Lines below a warning come one a job that is taken, which is bounded; or were asked for. Those of
+/// the library of the bus come one a message that it drops.
 fn is_bounded(metadata: &Metadata<'_>) -> bool {
-    metadata.is_event() && *metadata.level() <= Level::WARN
+    let is_loud = *metadata.level() <= Level::WARN || metadata.target().starts_with("async_nats");
+    metadata.is_event() && is_loud
 }
 
 impl<S> Filter<S> for Limit {

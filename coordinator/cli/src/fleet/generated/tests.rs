@@ -245,6 +245,44 @@ fn the_configurations_of_servers_that_people_are_shown_are_those_that_are_genera
     }
 }
 
+/// The unit of this name in deploy/systemd, for one instance where it has any.
+fn unit(name: &str, instance: &str) -> String {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/systemd");
+    std::fs::read_to_string(format!("{dir}/{name}.service")).unwrap().replace("%i", instance)
+}
+
+#[test]
+fn units_name_files_that_are_generated_and_hand_over_every_private_one_that_is_configured() {
+    let bench = Bench::of(SAMPLE);
+    bench.apply(Mode::Write, NOW);
+    let out = bench.layout();
+    for (name, instance, config) in [
+        ("mpic-agent@", "us-east", "agent-us-east"),
+        ("mpic-coordinator@", "coordinator-0", "coordinator-0"),
+        ("mpic-audit", "", "audit"),
+        ("mpic-gateway", "", "gateway"),
+    ] {
+        let unit = unit(name, instance);
+        let settings: Vec<_> = unit.lines().filter(|line| !line.starts_with('#')).collect();
+        let named = settings.iter().flat_map(|line| line.split([' ', ':', '=']));
+        let named: Vec<_> = named.filter_map(|word| word.strip_prefix("/etc/mpic/")).collect();
+        assert!(named.contains(&format!("config/{config}.toml").as_str()), "{name}: {named:?}");
+        for file in named {
+            assert!(out.dir().join(file).exists(), "{name}: {file}");
+        }
+        let configured = std::fs::read_to_string(out.config(config)).unwrap();
+        let secrets = configured.split('"').filter_map(|text| text.strip_prefix("/etc/mpic/"));
+        for secret in
+            secrets.filter(|file| matches!(file.rsplit_once('.'), Some((_, "nk" | "key"))))
+        {
+            let (dir, file) = secret.split_once('/').unwrap();
+            let one = format!("LoadCredential={dir}_{file}:/etc/mpic/{secret}");
+            let all = format!("LoadCredential={dir}:/etc/mpic/{dir}");
+            assert!(settings.iter().any(|line| *line == one || *line == all), "{name}: {one}");
+        }
+    }
+}
+
 #[test]
 fn an_agent_behind_a_leaf_node_is_known_there_alone() {
     let bench = Bench::of(SAMPLE);

@@ -208,7 +208,9 @@ impl<E: DnsEngine, C: Clock> Checker<E, C> {
             Bench { rules: &self.rules, inquiry: &inquiry, deadline, now: begun.started_ms };
         let verdict = match refusal::of(check, job, &self.rules, begun.started_ms) {
             Ok(()) => {
-                let check = in_time(self::check(check, job, &bench, &mut evidence), deadline);
+                // Boxed, so that what wraps it does not hold it once more each.
+                let check = Box::pin(self::check(check, job, &bench, &mut evidence));
+                let check = in_time(check, deadline);
                 let cancelled = || Failure::new(Reason::Cancelled, "the agent is ending");
                 let ended = self.cancelled.run_until_cancelled(check).await;
                 ended.unwrap_or_else(|| Err(cancelled()))

@@ -12,8 +12,9 @@ use mpic_common::testing::{dns_01_job, http_01_job};
 
 use super::*;
 use crate::resolver::Question;
+use crate::resolver::backend::Backend;
 use crate::testing::fake_dns::{Asked, FakeDns, Say, cname, txt};
-use crate::testing::{LONG, NOW, StoppedClock, checker, identity, perform, rules};
+use crate::testing::{LONG, NOW, StoppedClock, checker, forwarder, identity, perform, rules};
 
 mod caa;
 mod contacts;
@@ -204,4 +205,22 @@ fn a_detail_is_never_longer_than_512_octets() {
     let long = Failure::new(Reason::Internal, "ä".repeat(400));
     assert_eq!(long.detail.len(), 512);
     assert_eq!(Failure::quote([0xFF; 200]).len(), 400);
+}
+
+/// A thousand of them may wait for sites that never answer.
+#[tokio::test]
+async fn a_check_takes_little_room_while_it_waits() {
+    let dns = FakeDns::start(|_| Say::silence()).await;
+    let checker = Checker::new(Backend::Forwarder(forwarder(&dns)), StoppedClock(NOW), rules(&[]));
+    let budget = Arc::new(Budget::new(checker.rules.dns_budget));
+    let deadline = Deadline::after(LONG);
+    let job = http_01_job("example.com");
+    let inquiry = checker.engine.open(deadline, Arc::clone(&budget));
+    let bench = Bench { rules: &checker.rules, inquiry: &inquiry, deadline, now: NOW };
+    let mut evidence = Evidence::default();
+    for kind in [CheckKind::Dcv, CheckKind::Caa] {
+        let boxed = size_of_val(&check(kind, &job, &bench, &mut evidence));
+        let octets = boxed + size_of_val(&checker.observe(kind, &job, deadline, &budget));
+        assert!(octets < 8_192, "{octets} octets, of which boxed: {boxed}");
+    }
 }

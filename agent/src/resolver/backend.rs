@@ -65,10 +65,12 @@ impl DnsEngine for Backend {
 }
 
 impl Inquiry for BackendInquiry {
+    /// Boxed: a question in flight takes many KiB, which every check would hold for as long as it
+    /// lasts, and most of that it waits for a site.
     async fn ask(&self, question: &Question) -> DnsSeen {
         match self {
-            Self::Forwarder(inquiry) => inquiry.ask(question).await,
-            Self::Embedded(inquiry) => inquiry.ask(question).await,
+            Self::Forwarder(inquiry) => Box::pin(inquiry.ask(question)).await,
+            Self::Embedded(inquiry) => Box::pin(inquiry.ask(question)).await,
         }
     }
 

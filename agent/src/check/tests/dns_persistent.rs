@@ -80,7 +80,7 @@ async fn v7_wildcards_and_names_below_need_a_policy_unless_the_operator_says_oth
     let dns = dns.await;
     let mut rules = rules(&[]);
     rules.methods.wildcard_policy = WildcardPolicy::NotRequired;
-    let checker = Checker::new(crate::testing::forwarder(&dns), StoppedClock(NOW), rules);
+    let checker = Checker::new(forwarder(&dns), StoppedClock(NOW), rules);
     let observation = perform(&checker, &wildcard).await.remove(&CheckKind::Dcv).unwrap();
     assert_eq!(observation.reason, None, "the bare rule of the BR");
 }

@@ -36,7 +36,7 @@ async fn opted_in(job: &Job, found: &[&str]) -> (Observation, FakeDns) {
     let dns = FakeDns::start(script).await;
     let mut rules = rules(&[]);
     rules.methods.ip_address = EndedMethod::Performed;
-    let checker = Checker::new(crate::testing::forwarder(&dns), StoppedClock(NOW), rules);
+    let checker = Checker::new(forwarder(&dns), StoppedClock(NOW), rules);
     let observation = perform(&checker, job).await.remove(&CheckKind::Dcv).unwrap();
     (observation, dns)
 }
